@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -155,7 +155,7 @@ class Text:
         return {"text": self.text}
 
 
-Prompt = Union[Point, Box, Scribble, Lasso, Text]
+Prompt = Point | Box | Scribble | Lasso | Text
 _KINDS: dict[str, Callable[..., Prompt]] = {c.kind: c for c in (Point, Box, Scribble, Lasso, Text)}
 KINDS = frozenset(_KINDS)
 
