@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +34,12 @@ class _State:
     start: Mask | None = None
 
 
+def _read_only(mask: Mask) -> Mask:
+    view = mask.view()
+    view.setflags(write=False)
+    return view
+
+
 class Session:
     """Prompts in, mask patches out; every action can be undone and redone.
 
@@ -53,9 +60,7 @@ class Session:
     @property
     def mask(self) -> Mask:
         """The current mask (read-only view)."""
-        view = self._mask.view()
-        view.setflags(write=False)
-        return view
+        return _read_only(self._mask)
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -66,6 +71,11 @@ class Session:
     def baked(self) -> int:
         """How many of the prompts came before the last outside edit of the mask."""
         return self._state.baked
+
+    @property
+    def start(self) -> Mask | None:
+        """The mask that the prompts from number ``baked`` on correct (read-only view), if any."""
+        return None if self._state.start is None else _read_only(self._state.start)
 
     @property
     def can_undo(self) -> bool:
@@ -101,18 +111,40 @@ class Session:
         ``mask``: bool ``(K, J, I)`` on the grid of the image. Prompts given before stay listed,
         but are part of the mask now and do not act again.
         """
-        if mask.shape != self.image.shape:
-            raise PromptError(
-                f"The mask has shape {mask.shape}, the image {self.image.shape}; "
-                "resample the mask to the image first."
-            )
-        kept = np.array(mask, dtype=bool)
+        kept = self._copy(mask)
         state = replace(self._state, start=kept, baked=len(self._state.prompts))
         return self._act(state, result=kept)
 
     def reset(self) -> Step:
         """Forget prompts and mask (can be undone)."""
         return self._act(_State(), result=np.zeros(self.image.shape, bool))
+
+    def restore(
+        self,
+        prompts: Iterable[Prompt] = (),
+        *,
+        baked: int = 0,
+        start: Mask | None = None,
+        mask: Mask | None = None,
+    ) -> None:
+        """Stand where a session kept elsewhere (in a scene) stood, without running the model.
+
+        ``start`` and ``mask``: bool ``(K, J, I)`` on the grid of the image, copied; None means no
+        start mask, or an empty mask. ``mask`` is believed to be the result of the rest. Own undo
+        and redo are forgotten. Raises `PromptError`; the session is unchanged then.
+        """
+        listed = tuple(prompts)
+        if not 0 <= baked <= len(listed):
+            raise PromptError(f"{baked} of {len(listed)} prompts cannot be part of the mask.")
+        state = _State(listed, baked, None if start is None else self._copy(start))
+        self._mask = np.zeros(self.image.shape, bool) if mask is None else self._copy(mask)
+        self._state = state
+        self.forget_history()
+
+    def forget_history(self) -> None:
+        """Drop undo and redo (and their memory): for an owner with an undo stack of its own."""
+        self._done.clear()
+        self._undone.clear()
 
     def undo(self) -> Step:
         """Take back the last action; raises `PromptError` when there is none."""
@@ -121,6 +153,14 @@ class Session:
     def redo(self) -> Step:
         """Do again what `undo` took back; raises `PromptError` when there is nothing."""
         return self._travel(self._undone, self._done, "redo")
+
+    def _copy(self, mask: Mask) -> Mask:
+        if mask.shape != self.image.shape:
+            raise PromptError(
+                f"The mask has shape {mask.shape}, the image {self.image.shape}; "
+                "resample the mask to the image first."
+            )
+        return np.array(mask, dtype=bool)
 
     def _check(self, prompt: Prompt) -> None:
         check_prompt(self.model, prompt)
