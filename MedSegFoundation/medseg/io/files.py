@@ -1,0 +1,142 @@
+"""Reading and writing whole files, with sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..image import Array
+
+
+def suffix(path: Path) -> str:
+    """Lower-case suffix; two parts for .nii.gz, .seg.nrrd and .mrk.json."""
+    name = path.name.lower()
+    for double in (".nii.gz", ".seg.nrrd", ".mrk.json"):
+        if name.endswith(double):
+            return double
+    return Path(name).suffix
+
+
+def existing(path: str | os.PathLike[str]) -> Path:
+    """The path, if something is there and it is not an empty file; else `InputError`."""
+    found = Path(path)
+    try:
+        if not found.exists():
+            raise InputError(f"There is no file or folder '{found}'; check the path.")
+        if found.is_file() and found.stat().st_size == 0:
+            raise InputError(f"'{found.name}' is empty (0 bytes); copy or export it again.")
+    except OSError as error:
+        raise io_error(found, error, "read") from error
+    return found
+
+
+def existing_file(path: str | os.PathLike[str], what: str = "file") -> Path:
+    """Like `existing`, but a folder is refused: a ``what`` is wanted."""
+    found = existing(path)
+    if found.is_dir():
+        raise InputError(f"'{found}' is a folder; name one {what}.")
+    return found
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file; `InputError` with the reason when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise io_error(path, error, "read") from error
+
+
+def read_text(path: Path) -> str:
+    """The content of a UTF-8 text file."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{path.name}' is not a text file; choose another file.") from error
+
+
+def inflate(data: bytes, path: Path) -> bytearray:
+    """Unpack gzip (also of several members) or zlib data; checks length and checksum."""
+    out = bytearray()
+    while data:
+        stream = zlib.decompressobj(wbits=47)
+        try:
+            out += stream.decompress(data)
+        except zlib.error as error:
+            raise damaged(path, "its compressed data are not valid") from error
+        if not stream.eof:
+            raise damaged(path, "its compressed data end too early")
+        data = stream.unused_data if stream.unused_data.startswith(b"\x1f\x8b") else b""
+    return out
+
+
+def voxels(data: bytes | bytearray, start: int, dtype: str, count: int, path: Path) -> Array:
+    """``count`` numbers from byte ``start`` on, in native byte order and writable."""
+    need = count * np.dtype(dtype).itemsize
+    if count <= 0:
+        raise damaged(path, "its header gives no image size")
+    if start < 0 or len(data) - start < need:
+        raise damaged(path, f"it has {max(len(data) - start, 0)} bytes of voxels instead of {need}")
+    if not isinstance(data, bytearray):
+        data = bytearray(data)
+    array: Array = np.frombuffer(data, dtype, count, start)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def damaged(path: Path, why: str) -> InputError:
+    """The error for a broken file."""
+    return InputError(f"'{path.name}' is damaged: {why}; copy or export it again.")
+
+
+def io_error(path: Path, error: OSError, doing: str) -> InputError:
+    """The error for something the system refused; ``doing`` is "read" or "write"."""
+    remedy = {
+        errno.ENOSPC: "the disk is full; free some space and try again",
+        errno.EDQUOT: "the disk quota is used up; free some space and try again",
+        errno.EACCES: "you have no permission; choose another place",
+        errno.EROFS: "the disk is read-only; choose another place",
+        errno.ENOENT: "the folder does not exist; create it first",
+        errno.ENOTDIR: "the folder does not exist; create it first",
+        errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    }.get(error.errno or 0, f"{error.strerror or error}; check the disk")
+    return InputError(f"Cannot {doing} '{path}': {remedy}.")
+
+
+def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file completely or not at all.
+
+    The content goes to a temporary file in the same folder, onto the disk, and then takes the
+    name. When anything fails, an older file stays as it was and nothing is left behind; the
+    system's refusals come as `InputError`.
+    """
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".medseg-", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            for chunk in chunks:
+                stream.write(chunk)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, _mode(path))
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise io_error(path, error, "write") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _mode(path: Path) -> int:
+    """Permissions of the old file, or what a new file gets (mkstemp makes private ones)."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
