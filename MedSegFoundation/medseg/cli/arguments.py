@@ -1,0 +1,196 @@
+"""What the commands accept, and the help that teaches it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from .. import __version__
+from ..registry import DEVICES
+
+_COORDINATE_OPTIONS = ("--point", "--exclude", "--box")
+_NEGATIVE = re.compile(r"-[\d.]")
+
+SEGMENT_HELP = """\
+Segment one structure of IMAGE from prompts, which act in the order given here: the first ones
+say what to segment, later ones correct. Each option may be repeated.
+
+IMAGE is NIfTI, NRRD, MetaImage (.mha), a folder with one DICOM series, or one DICOM file.
+Positions are millimetres, R,A,S as 3D Slicer shows them, unless --coords says otherwise.
+"""
+
+SEGMENT_EXAMPLES = """\
+examples:
+  One click in the liver, and one that takes the stomach out again:
+    medseg segment abdomen.nii.gz -o liver.seg.nrrd --segment liver \\
+           --point 60,-10,120 --exclude -40,20,130
+
+  A loose box (two opposite corners), then a click where something is missing:
+    medseg segment dicom_folder -o tumour.seg.nrrd --box -20,-35,10,25,5,60 --point 8,-12,30
+
+  What you placed in Slicer (points, ROI boxes, closed curves), saved as .mrk.json:
+    medseg segment head.nrrd -o cyst.seg.nrrd --segment cyst --prompts F.mrk.json
+
+  Go on tomorrow; the other segments of the file are kept, and so are their voxels:
+    medseg segment abdomen.nii.gz -o liver.seg.nrrd --edit liver.seg.nrrd --segment liver \\
+           --exclude 22,5,88
+
+coordinates:
+  ras   millimetres towards right, anterior, superior (3D Slicer, NIfTI)
+  lps   millimetres towards left, posterior, superior (DICOM, ITK)
+  ijk   voxel indices from 0, fastest axis first; a box runs from the centre of one corner
+        voxel to the centre of the other, both included
+  In a film (2D + time, such as an echocardiogram) the third number is the frame, from 0.
+  Files of --prompts carry their own frame; --coords does not touch them.
+
+A --scribble MASK is a painted label map: 1 (or its only value) is a stroke in the structure,
+2 a stroke outside it. --edit goes on from a segment, keeps the others of the file, and never
+takes a voxel that another segment has.
+
+The suffix of OUT decides its kind: .seg.nrrd is a 3D Slicer segmentation that also keeps the
+prompts and the model for --edit; .nii.gz, .nii and .nrrd are label maps. An existing OUT is
+replaced, but only when the new one is complete.
+"""
+
+MODELS_HELP = "List the models, what each can do, and its licences."
+
+EVALUATE_HELP = """\
+Measure a model on IMAGE with simulated clicks: the first at the most interior point of a
+structure of LABELS, each next one in the middle of the largest error, to include or exclude.
+The same clicks come out every time.
+"""
+
+EVALUATE_EXAMPLES = """\
+example:
+  medseg evaluate ct.nii.gz organs.nii.gz --labels 1,5 --clicks 5
+
+columns: Dice (1 is perfect) after so many clicks, clicks until Dice reaches 0.85 and 0.90
+(one that never gets there counts as --clicks in the mean), seconds per click.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one sentence, without the usage block."""
+
+    def error(self, message: str) -> NoReturn:
+        text = message[:1].upper() + message[1:]
+        self.exit(2, f"medseg: {text.rstrip('.')}. See '{self.prog} --help'.\n")
+
+
+class _InOrder(argparse.Action):
+    """Collects prompts of all kinds into one list, in the order they were typed."""
+
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        kind = str(option_string).lstrip("-")
+        namespace.given = [*(namespace.given or []), (kind, values)]
+
+
+def join_negative_numbers(argv: Sequence[str]) -> list[str]:
+    """``--point -1,2,3`` as ``--point=-1,2,3``, since argparse reads ``-1,2,3`` as an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in _COORDINATE_OPTIONS and _NEGATIVE.match(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(
+        prog="medseg",
+        description="Segment medical images from a few prompts. Nothing leaves this machine.",
+        epilog="'medseg segment --help' explains the prompts, with examples.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"medseg {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _segment(commands)
+    _evaluate(commands)
+    _models(commands)
+    return top
+
+
+def _command(
+    commands: Any, name: str, short: str, text: str, examples: str = ""
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=short,
+        description=text,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return made
+
+
+def _segment(commands: Any) -> None:
+    this = _command(
+        commands, "segment", "segment one structure from prompts", SEGMENT_HELP, SEGMENT_EXAMPLES
+    )
+    this.add_argument("image", metavar="IMAGE", help="the image to segment")
+    this.add_argument("-o", "--output", metavar="OUT", required=True, help="the file to write")
+    this.add_argument("--segment", metavar="NAME", help="name of the segment (default: Segment)")
+    this.add_argument("--edit", metavar="SEG", help="go on from --segment of this .seg.nrrd")
+    prompts = this.add_argument_group("prompts")
+    for name, metavar, text in (
+        ("--point", "R,A,S", "a place in the structure"),
+        ("--exclude", "R,A,S", "a place outside the structure"),
+        ("--box", "R0,A0,S0,R1,A1,S1", "a box around the structure, loose or tight"),
+        ("--scribble", "MASK", "a painted label map: 1 inside, 2 outside the structure"),
+        ("--prompts", "FILE", "prompts from medseg JSON or a Slicer .mrk.json"),
+    ):
+        prompts.add_argument(name, metavar=metavar, help=text, action=_InOrder, dest="given")
+    prompts.add_argument(
+        "--coords", choices=("ras", "lps", "ijk"), default="ras", help="what the numbers mean"
+    )
+    _image_options(this)
+    this.add_argument("--model", metavar="NAME", default="default", help="see 'medseg models'")
+    _output_options(this, "one JSON object per prompt on stdout: seconds, volume, changed box")
+
+
+def _evaluate(commands: Any) -> None:
+    this = _command(
+        commands, "evaluate", "measure a model with clicks", EVALUATE_HELP, EVALUATE_EXAMPLES
+    )
+    this.add_argument("image", metavar="IMAGE", help="the image")
+    this.add_argument("labels_file", metavar="LABELS", help="its true label map or .seg.nrrd")
+    this.add_argument("--labels", metavar="1,5,...", help="only these label values or names")
+    this.add_argument("--clicks", metavar="N", type=int, default=10, help="clicks per structure")
+    this.add_argument(
+        "--model", metavar="NAME", action="append", help="see 'medseg models'; may be repeated"
+    )
+    _image_options(this)
+    _output_options(this, "one JSON object per model and structure on stdout")
+
+
+def _models(commands: Any) -> None:
+    this = _command(commands, "models", "list the models", MODELS_HELP)
+    this.add_argument("--json", action="store_true", help="one JSON object per model")
+
+
+def _image_options(this: argparse.ArgumentParser) -> None:
+    group = this.add_argument_group("image")
+    group.add_argument("--series", metavar="UID", help="the series, when a folder has several")
+    group.add_argument(
+        "--frame", metavar="N", type=int, help="the time point of a 4D image, from 0"
+    )
+    group.add_argument(
+        "--uneven",
+        choices=("refuse", "resample"),
+        default="refuse",
+        help="what to do with DICOM slices at uneven distances",
+    )
+    group.add_argument("--grey", action="store_true", help="turn a colour image to grey")
+
+
+def _output_options(this: argparse.ArgumentParser, json_help: str) -> None:
+    this.add_argument("--device", choices=DEVICES, default="auto", help="where the model runs")
+    this.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    this.add_argument("--json", action="store_true", help=json_help)

@@ -1,0 +1,100 @@
+"""``medseg segment``: prompts on an image become a segment in a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from ..errors import InputError
+from ..image import Image
+from ..io import Segmentation, read_image, write_segmentation
+from ..prompts import Prompt
+from ..registry import find
+from ..session import Session, Step
+from .edit import Edited, finished, opened
+from .given import read_given
+from .terminal import Bar, say
+
+SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read everything first, then apply the prompts one by one, then write once."""
+    output = checked_output(options.output)
+    image = open_image(options)
+    model = find(options.model, options.device)
+    prompts = read_given(options.given or [], image, options.coords)
+    session = Session(image, model)
+    edited = opened(options.edit, options.segment, session)
+    for number, prompt in enumerate(prompts):
+        label = f"{prompt.kind} {number + 1} of {len(prompts)}"
+        with Bar(label, options.quiet) as bar:
+            step = session.add(prompt, progress=bar)
+        say(f"{label}: {step.ml:.1f} mL, {step.seconds:.2f} s", options.quiet)
+        if options.json:
+            print(json.dumps(facts(prompt, step, image)), flush=True)
+    _write(output, edited, session, options.quiet)
+
+
+def open_image(options: argparse.Namespace) -> Image:
+    """The image of a command; its notes go to stderr."""
+    image = read_image(
+        options.image,
+        series=options.series,
+        frame=options.frame,
+        grey=options.grey,
+        uneven=options.uneven,
+    )
+    for note in image.notes:
+        say(f"Note: {note}", options.quiet)
+    return image
+
+
+def checked_output(text: str) -> Path:
+    """The output path, if it can be written; better known before the work than after."""
+    path = Path(text)
+    if not path.name.lower().endswith(SUFFIXES):
+        raise InputError(f"'{text}' must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+    if path.is_dir():
+        raise InputError(f"'{text}' is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise InputError(f"The folder '{path.parent}' does not exist; create it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"The folder '{path.parent}' cannot be written to; choose another.")
+    return path
+
+
+def facts(prompt: Prompt, step: Step, image: Image) -> dict[str, object]:
+    """One line of ``--json``.
+
+    ``changed``: first and last changed voxel ``ijk`` and the outer bounds ``ras`` in mm, or None.
+    """
+    return {
+        "kind": prompt.kind,
+        "include": prompt.include,
+        "seconds": round(step.seconds, 4),
+        "voxels": step.voxels,
+        "ml": round(step.ml, 4),
+        "changed": _changed(step, image),
+    }
+
+
+def _changed(step: Step, image: Image) -> dict[str, object] | None:
+    if step.patch.empty:
+        return None
+    bounds = image.crop(step.patch.start, step.patch.stop).ras_bounds()
+    last = [n - 1 for n in step.patch.stop[::-1]]
+    return {"ijk": [list(step.patch.start[::-1]), last], "ras": bounds.round(3).tolist()}
+
+
+def _write(output: Path, edited: Edited, session: Session, quiet: bool) -> None:
+    segment = finished(edited, session)
+    others = edited.others
+    write_segmentation(output, Segmentation.on(session.image, edited.placed(segment)))
+    voxels = int(segment.mask.sum())
+    kept = f"; {len(others)} other segments kept" if others else ""
+    empty = " It is empty: add a prompt inside the structure." if not voxels else ""
+    volume = voxels * session.image.voxel_ml
+    say(f"{output}: '{segment.name}', {volume:.1f} mL, {voxels} voxels{kept}.{empty}", quiet)
