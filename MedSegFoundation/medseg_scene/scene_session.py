@@ -1,0 +1,203 @@
+"""Prompts on a volume in the scene, written into a segment.
+
+Slicer's undo stack and the segment's tag are the truth, the engine's session is rebuilt from
+them: `SceneSession.sync` compares segment and tag with what the engine last saw, so hand edits
+with other tools, undo by Slicer's own buttons and loaded scenes all come in the same way, without
+observers. Only actions write; undo, redo and sync never do (any write would drop the redo states).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from medseg import Image, MaskPatch, Model, Prompt, Session, Step
+from medseg.image import Mask
+from medseg.model import Progress
+
+from .editors import Editor, LogicEditor
+from .segments import (
+    ensure_geometry,
+    find_segment,
+    matches_after_transfer,
+    read_segment,
+    write_changes,
+)
+from .tags import Record, grid_mark, mask_mark, model_info, read_tag, write_record
+from .volumes import image_from_volume, volume_state
+
+
+class SceneSession:
+    """One volume, one model, one segment at a time.
+
+    Every action (`add`, `remove`, `replace`, `reset`) is one step of the editor's undo stack
+    and keeps mask and prompts together. When the segment holds something else than the last
+    action left there, the next action goes on from what is really there: the prompts so far
+    stay listed but are part of the mask (`baked`) and can only be undone, not moved.
+    """
+
+    def __init__(
+        self,
+        volume: Any,
+        segmentation: Any,
+        model: Model,
+        segment_id: str | None = None,
+        editor: Editor | None = None,
+    ) -> None:
+        """Open a volume node for prompts into a segmentation node.
+
+        ``segment_id``: None adds an empty segment. ``editor``: None makes one of our own (see
+        `LogicEditor.create` for its rules). Raises `GeometryError` for non-linear transforms,
+        `InputError` for a volume without voxels, an unknown segment or a kind of image that the
+        model does not take.
+        """
+        self.volume = volume
+        self.segmentation = segmentation
+        self._model = model
+        self._open_volume()
+        ensure_geometry(segmentation, volume, self.image)
+        self.editor = editor or LogicEditor.create(volume, segmentation)
+        self.select(segment_id or segmentation.GetSegmentation().AddEmptySegment())
+
+    @property
+    def image(self) -> Image:
+        """The volume as the engine sees it, in world RAS mm."""
+        return self._engine.image
+
+    @property
+    def mask(self) -> Mask:
+        """The segment on the grid of the image ``(K, J, I)``, as of the last action or sync."""
+        return self._engine.mask
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """The segment's prompts, as of the last action or sync."""
+        return self._engine.prompts
+
+    @property
+    def baked(self) -> int:
+        """How many of the prompts are part of the mask for good."""
+        return self._engine.baked
+
+    def select(self, segment_id: str) -> None:
+        """Work on another segment of the segmentation; raises `InputError` when it is absent."""
+        find_segment(self.segmentation, segment_id)
+        self.segment_id = segment_id
+        self.editor.node.SetSelectedSegmentID(segment_id)
+        self._seen: tuple[str, str] | None = None
+        self.sync()
+
+    def sync(self) -> bool:
+        """Take over what changed in the scene since the last look; True when something did.
+
+        Reads only. Raises `InputError` when the segment is gone.
+        """
+        if volume_state(self.volume) != self._volume_state:
+            self._open_volume()
+        text = read_tag(find_segment(self.segmentation, self.segment_id))
+        mask = read_segment(self.segmentation, self.segment_id, self.image)
+        seen = (text, mask_mark(mask))
+        if seen == self._seen:
+            return False
+        self._take_over(Record.loads(text) if text else None, mask)
+        self._seen = seen
+        return True
+
+    def add(self, *prompts: Prompt, progress: Progress | None = None) -> Step:
+        """Add prompts as one action; the result says what changed in the segment.
+
+        Raises `UnsupportedPromptError` or `PromptError`; the scene is unchanged then.
+        """
+        return self._act(lambda: self._engine.add(*prompts, progress=progress))
+
+    def remove(self, index: int) -> Step:
+        """Take one prompt back, wherever it stands in the list; the segment follows."""
+        return self._act(lambda: self._engine.remove(index))
+
+    def replace(self, index: int, prompt: Prompt) -> Step:
+        """Exchange one prompt (a dragged point); the segment follows."""
+        return self._act(lambda: self._engine.replace(index, prompt))
+
+    def reset(self) -> Step:
+        """Empty the segment and forget its prompts (can be undone)."""
+        return self._act(self._engine.reset)
+
+    def undo(self) -> None:
+        """Undo the last change of the segmentation, prompts included.
+
+        Raises `PromptError` when there is nothing to undo.
+        """
+        self.editor.undo()
+        self.sync()
+
+    def redo(self) -> None:
+        """Redo what `undo` took back; raises `PromptError` when there is nothing to redo."""
+        self.editor.redo()
+        self.sync()
+
+    def _open_volume(self) -> None:
+        self._volume_state = volume_state(self.volume)
+        self._engine = Session(image_from_volume(self.volume), self._model)
+        self._seen = None
+
+    def _take_over(self, record: Record | None, mask: Mask) -> None:
+        prompts = record.prompts if record else ()
+        if record and self._describes(record, mask):
+            self._engine.restore(prompts, baked=record.baked, start=record.start, mask=mask)
+        elif mask.any():
+            self._engine.restore(prompts, baked=len(prompts), start=mask, mask=mask)
+        else:
+            self._engine.restore()
+
+    def _describes(self, record: Record, mask: Mask) -> bool:
+        """Whether a record and this model make this mask again."""
+        made = (record.mask, record.grid, record.model)
+        return made == (mask_mark(mask), grid_mark(self.image), model_info(self._model))
+
+    def _act(self, action: Callable[[], Step]) -> Step:
+        self.sync()
+        before = self._engine.mask.copy()
+        step = action()
+        self._select_for_editing()
+        self.editor.save_state()
+        write_changes(
+            self.editor, self.segmentation, self.segment_id, self.image, before, self.mask
+        )
+        actual = read_segment(self.segmentation, self.segment_id, self.image)
+        self._accept(actual)
+        self._write_tag(actual)
+        return self._report(step, before, actual)
+
+    def _select_for_editing(self) -> None:
+        """Editable areas "outside" leave out the selected segment, so it must be ours."""
+        if self.editor.node.GetSelectedSegmentID() != self.segment_id:
+            self.editor.node.SetSelectedSegmentID(self.segment_id)
+
+    def _accept(self, actual: Mask) -> None:
+        """Go on from what the rules of the editor left of the result."""
+        engine = self._engine
+        if matches_after_transfer(self.segmentation, self.image, engine.mask, actual):
+            engine.forget_history()
+        elif actual.any():
+            engine.restore(engine.prompts, baked=len(engine.prompts), start=actual, mask=actual)
+        else:
+            engine.restore(engine.prompts, baked=engine.baked, start=engine.start)
+
+    def _write_tag(self, actual: Mask) -> None:
+        record = Record(
+            self.prompts,
+            self.baked,
+            self._engine.start,
+            grid_mark(self.image),
+            mask_mark(actual),
+            model_info(self._model),
+        )
+        segment = find_segment(self.segmentation, self.segment_id)
+        write_record(segment, record)
+        self._seen = (read_tag(segment), record.mask)
+
+    def _report(self, step: Step, before: Mask, actual: Mask) -> Step:
+        voxels = int(np.count_nonzero(actual))
+        patch = MaskPatch.between(before, actual)
+        return Step(patch, step.seconds, voxels, voxels * self.image.voxel_ml)

@@ -1,0 +1,54 @@
+"""A real MRML scene, a small volume in it, and a session with a model that answers at once."""
+
+from importlib.util import find_spec
+
+import pytest
+
+if find_spec("slicer") is None:
+    collect_ignore_glob = ["test_scene_*.py"]
+
+
+@pytest.fixture
+def scene():
+    from medseg_scene import ensure
+
+    scene = ensure()
+    scene.Clear(0)
+    yield scene
+    scene.Clear(0)
+
+
+@pytest.fixture
+def model():
+    from scene_kit import Balls
+
+    return Balls()
+
+
+@pytest.fixture
+def volume(scene):
+    from scene_kit import add_volume
+
+    return add_volume()
+
+
+@pytest.fixture
+def segmentation(volume):
+    from scene_kit import add_segmentation
+
+    return add_segmentation(volume)
+
+
+@pytest.fixture
+def session(volume, segmentation, model):
+    from medseg_scene import SceneSession
+
+    return SceneSession(volume, segmentation, model)
+
+
+@pytest.fixture
+def at(session):
+    """A click on the voxel (k, j, i) of the session's image."""
+    from medseg import Point
+
+    return lambda k, j, i, include=True: Point(session.image.ijk_to_ras([i, j, k]), include)
