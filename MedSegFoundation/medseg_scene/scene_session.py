@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from medseg import Image, MaskPatch, Model, Prompt, Session, Step
+from medseg import Image, InputError, MaskPatch, Model, Prompt, Session, Step
 from medseg.image import Mask
 from medseg.model import Progress
 
@@ -52,6 +52,8 @@ class SceneSession:
         `InputError` for a volume without voxels, an unknown segment or a kind of image that the
         model does not take.
         """
+        if volume is None or segmentation is None:
+            raise InputError("Choose a source volume and a segmentation first.")
         self.volume = volume
         self.segmentation = segmentation
         self._model = model

@@ -19,7 +19,7 @@ class Balls:
         licence="Apache-2.0",
     )
 
-    def __init__(self, version="1", radius=5.0):
+    def __init__(self, radius=5.0, version="1"):
         self.version = version
         self.radius = radius
         self.opened = 0

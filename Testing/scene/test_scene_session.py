@@ -212,6 +212,12 @@ def test_segments_have_prompts_of_their_own(session, at, model):
     assert model.opened == 1
 
 
+def test_without_a_volume_or_segmentation_the_error_says_so(volume, segmentation, model):
+    for nodes in ((None, segmentation), (volume, None)):
+        with pytest.raises(InputError, match="Choose a source volume and a segmentation"):
+            SceneSession(*nodes, model)
+
+
 def test_an_unknown_segment_is_named(session):
     with pytest.raises(InputError, match="'objects' has no segment 'nobody'"):
         session.select("nobody")
