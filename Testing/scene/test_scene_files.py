@@ -5,7 +5,15 @@ import pytest
 import slicer
 from medseg import Point, PromptError, Text
 from medseg_scene import SceneSession, read_segment
-from scene_kit import Balls, add_segment, add_volume, box_mask, draw_by_hand, turned
+from scene_kit import (
+    Balls,
+    add_segment,
+    add_segmentation,
+    add_volume,
+    box_mask,
+    draw_by_hand,
+    turned,
+)
 
 SHAPE = (12, 16, 20)
 
@@ -98,9 +106,10 @@ def test_prompts_of_a_first_object_can_be_moved_after_loading(scene, segmentatio
     assert not loaded.mask[5, 5, 5]
 
 
-def test_a_volume_that_slicer_turns_on_loading_keeps_mask_and_list(scene, segmentation, tmp_path):
+def test_a_volume_that_slicer_turns_on_loading_keeps_mask_and_list(scene, tmp_path):
     """Slicer's reader mirrors left-handed volumes: the same places, voxels in another order."""
-    session = SceneSession(add_volume(affine=turned(hand=-1), name="left"), segmentation, Balls())
+    volume = add_volume(affine=turned(hand=-1), name="left")
+    session = SceneSession(volume, add_segmentation(), Balls())
     session.add(click(session, 5, 5, 5))
     mask = session.mask.copy()
     load_mrml(session, tmp_path)
