@@ -9,12 +9,14 @@ observers. Only actions write; undo, redo and sync never do (any write would dro
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from medseg import Image, InputError, MaskPatch, Model, Prompt, Session, Step
 from medseg.image import Mask
 from medseg.model import Progress
+from medseg.record import Record, mask_mark, model_info
 
 from .editors import Editor, LogicEditor
 from .segments import (
@@ -24,7 +26,7 @@ from .segments import (
     read_segment,
     write_changes,
 )
-from .tags import Record, grid_mark, mask_mark, model_info, read_tag, write_record
+from .tags import read_tag, write_record
 from .volumes import image_from_volume, volume_state
 
 
@@ -145,17 +147,13 @@ class SceneSession:
 
     def _take_over(self, record: Record | None, mask: Mask) -> None:
         prompts = record.prompts if record else ()
-        if record and self._describes(record, mask):
+        same_model = record and record.model == model_info(self._model)
+        if record and same_model and record.describes(self.image, mask):
             self._engine.restore(prompts, baked=record.baked, start=record.start, mask=mask)
         elif mask.any():
             self._engine.restore(prompts, baked=len(prompts), start=mask, mask=mask)
         else:
             self._engine.restore()
-
-    def _describes(self, record: Record, mask: Mask) -> bool:
-        """Whether a record and this model make this mask again."""
-        made = (record.mask, record.grid, record.model)
-        return made == (mask_mark(mask), grid_mark(self.image), model_info(self._model))
 
     def _act(self, action: Callable[[], Step]) -> Step:
         self.sync()
@@ -187,14 +185,7 @@ class SceneSession:
             engine.restore(engine.prompts, baked=engine.baked, start=engine.start)
 
     def _write_tag(self, actual: Mask) -> None:
-        record = Record(
-            self.prompts,
-            self.baked,
-            self._engine.start,
-            grid_mark(self.image),
-            mask_mark(actual),
-            model_info(self._model),
-        )
+        record = replace(Record.of(self._engine), mask=mask_mark(actual))
         segment = find_segment(self.segmentation, self.segment_id)
         write_record(segment, record)
         self._seen = (read_tag(segment), record.mask)

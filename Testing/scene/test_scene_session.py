@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import slicer
 from medseg import InputError, Point, PromptError, Text, UnsupportedPromptError, prompts
+from medseg.record import TAG, Record
 from medseg_scene import SceneSession, read_segment
-from medseg_scene.tags import TAG, Record, read_tag
+from medseg_scene.tags import read_tag
 from scene_kit import Balls, add_segment, add_volume, box_mask, draw_by_hand, turned
 
 
@@ -271,7 +272,7 @@ def test_the_tag_has_no_bar(session):
     [
         ("no json", "cannot be read"),
         ("{}", "cannot be read"),
-        (json.dumps({"medseg_session": 99}), "newer MedSegFoundation"),
+        (json.dumps({"medseg_session": 99}), "newer medseg"),
     ],
 )
 def test_a_tag_that_cannot_be_read_is_refused(session, text, message):
