@@ -35,8 +35,9 @@ class SceneSession:
 
     Every action (`add`, `remove`, `replace`, `reset`) is one step of the editor's undo stack
     and keeps mask and prompts together. When the segment holds something else than the last
-    action left there, the next action goes on from what is really there: the prompts so far
-    stay listed but are part of the mask (`baked`) and can only be undone, not moved.
+    action left there (a hand edit, a rule of the editor), or when the model or the volume has
+    changed, the next action goes on from what is really there: the prompts so far stay listed
+    but are part of the mask (`baked`) and can only be undone, not moved.
     """
 
     def __init__(
@@ -97,14 +98,15 @@ class SceneSession:
 
         Reads only. Raises `InputError` when the segment is gone.
         """
-        if volume_state(self.volume) != self._volume_state:
+        other_volume = volume_state(self.volume) != self._volume_state
+        if other_volume:
             self._open_volume()
         text = read_tag(find_segment(self.segmentation, self.segment_id))
         mask = read_segment(self.segmentation, self.segment_id, self.image)
         seen = (text, mask_mark(mask))
         if seen == self._seen:
             return False
-        self._take_over(Record.loads(text) if text else None, mask)
+        self._take_over(Record.loads(text) if text else None, mask, replay=not other_volume)
         self._seen = seen
         return True
 
@@ -145,10 +147,11 @@ class SceneSession:
         self._engine = Session(image_from_volume(self.volume), self._model)
         self._seen = None
 
-    def _take_over(self, record: Record | None, mask: Mask) -> None:
+    def _take_over(self, record: Record | None, mask: Mask, *, replay: bool) -> None:
+        """Set the engine from tag and segment; ``replay``: the prompts may act again."""
         prompts = record.prompts if record else ()
         same_model = record and record.model == model_info(self._model)
-        if record and same_model and record.describes(self.image, mask):
+        if record and replay and same_model and record.describes(self.image, mask):
             self._engine.restore(prompts, baked=record.baked, start=record.start, mask=mask)
         elif mask.any():
             self._engine.restore(prompts, baked=len(prompts), start=mask, mask=mask)

@@ -230,13 +230,15 @@ def test_a_removed_segment_is_named(session, at):
         session.add(at(6, 4, 4))
 
 
-def test_changed_voxels_reopen_the_volume(session, at, volume, model):
+def test_changed_voxels_reopen_the_volume_and_keep_what_is_done(session, at, volume, model):
     session.add(at(6, 4, 4))
     slicer.util.arrayFromVolume(volume)[:] = 0
     slicer.util.arrayFromVolumeModified(volume)
     session.add(at(6, 4, 14))
     assert model.opened == 2
+    assert in_scene(session)[6, 4, 4]
     assert not in_scene(session)[6, 4, 14]
+    assert session.baked == 1
 
 
 def test_another_model_takes_earlier_prompts_as_part_of_the_mask(session, at, volume):
