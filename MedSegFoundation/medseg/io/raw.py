@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import GeometryError, InputError
 from ..image import Array, Image, is_sheared
 from ..resample import SHEAR_NOTE, orthogonalise
 
@@ -38,7 +38,7 @@ def to_image(raw: Raw, *, frame: int | None = None, grey: bool = False) -> Image
     notes = list(raw.notes)
     array, affine, time_axis = _pick_frame(raw, frame, notes)
     array = _finite(_one_channel(array, raw, grey, notes), raw.name, notes)
-    if is_sheared(affine):
+    if sheared(affine, raw.name):
         array, affine = orthogonalise(array, affine)
         notes.append(SHEAR_NOTE)
     return Image(array, affine, raw.modality, raw.name, time_axis, tuple(notes))
@@ -54,7 +54,7 @@ def to_labels(raw: Raw, *, frame: int | None = None) -> Image:
             "per voxel."
         )
     array = _whole(array[..., 0], raw.name)
-    if is_sheared(affine):
+    if sheared(affine, raw.name):
         array, affine = orthogonalise(array, affine, nearest=True)
         notes.append(SHEAR_NOTE)
     return Image(array, affine, None, raw.name, time_axis, tuple(notes))
@@ -69,6 +69,16 @@ def complete_axes(affine: Array, ndim: int) -> Array:
         length = np.linalg.norm(normal)
         affine[:3, 2] = normal / length * width if length else affine[:3, 2]
     return affine
+
+
+def sheared(affine: Array, name: str) -> bool:
+    """True for axes that are not at right angles; `GeometryError` for axes that are none."""
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise GeometryError(
+            f"The header of '{name}' gives no usable place: its axes do not span space; "
+            "export it again."
+        )
+    return is_sheared(affine)
 
 
 def _pick_frame(raw: Raw, frame: int | None, notes: list[str]) -> tuple[Array, Array, bool]:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..image import Array, Mask, is_sheared
+from ..image import Array, Mask
 from ..patch import bounding_box
 from ..resample import SHEAR_NOTE, orthogonalise
 from . import nrrd
 from .files import damaged
+from .raw import sheared
 
 Shape = tuple[int, int, int]
 
@@ -143,7 +144,7 @@ def decode(content: nrrd.Nrrd, path: Path) -> tuple[list[Segment], Array, list[s
     if layers.dtype.kind not in "ui":
         raise InputError(f"'{path.name}' is not a segmentation: it holds fractions.")
     affine, notes = content.raw.affine, list(content.raw.notes)
-    if is_sheared(affine):
+    if sheared(affine, path.name):
         moved = [orthogonalise(layer, affine, nearest=True) for layer in layers]
         layers, affine = np.stack([array for array, _ in moved]), moved[0][1]
         notes.append(SHEAR_NOTE)

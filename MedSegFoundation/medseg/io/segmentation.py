@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -144,7 +145,7 @@ def write_segmentation(path: StrPath, segmentation: Segmentation) -> Path:
     """
     target = Path(path)
     kind = suffix(target)
-    if target.is_dir():
+    if os.path.isdir(target):
         raise InputError(f"'{target}' is a folder; name a file such as result.seg.nrrd in it.")
     if kind == ".seg.nrrd":
         chunks: Iterator[bytes] = seg_nrrd.encode(
