@@ -262,3 +262,36 @@ def test_labels_hold_whole_numbers_only(tmp_path: Path) -> None:
     far[:3, 3] = 50
     with pytest.raises(GeometryError, match="does not overlap the image"):
         read_labels(tmp_path / "x.nii", Image(np.zeros((3, 3, 3)), far))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("x.nrrd", b"space directions: (", b"space directions: (x"),
+        ("x.nrrd", b"space origin: (", b"space origin: (x"),
+        ("x.nrrd", b"sizes: 7", b"sizes: x"),
+        ("x.nrrd", b"type: short", b"type: block"),
+        ("x.mha", b"DimSize = 7", b"DimSize = x"),
+        ("x.mha", b"ElementSpacing = ", b"ElementSpacing = x"),
+        ("x.mha", b"MET_SHORT", b"MET_OTHER"),
+    ],
+)
+def test_headers_with_nonsense_are_refused(
+    tmp_path: Path, name: str, old: bytes, new: bytes
+) -> None:
+    sitk.WriteImage(oblique_itk(), tmp_path / name)
+    data = (tmp_path / name).read_bytes()
+    assert old in data
+    (tmp_path / name).write_bytes(data.replace(old, new))
+    with pytest.raises(InputError, match=f"'{name}' is damaged"):
+        read_image(tmp_path / name)
+
+
+def test_voxels_in_an_absent_file_are_missed(tmp_path: Path) -> None:
+    for name in ("x.nhdr", "x.mhd"):
+        sitk.WriteImage(oblique_itk(), tmp_path / name)
+    for voxels in (*tmp_path.glob("*.raw*"), *tmp_path.glob("*.zraw")):
+        voxels.unlink(missing_ok=True)
+    for name in ("x.nhdr", "x.mhd"):
+        with pytest.raises(InputError, match="Cannot read"):
+            read_image(tmp_path / name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import tempfile
 import zlib
 from collections.abc import Iterable
@@ -51,6 +52,8 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise io_error(path, error, "read") from error
+    except ValueError as error:  # a name with a zero byte
+        raise InputError(f"There can be no file named {str(path)!r}; check the name.") from error
 
 
 def read_text(path: Path) -> str:
@@ -87,6 +90,21 @@ def voxels(data: bytes | bytearray, start: int, dtype: str, count: int, path: Pa
         data = bytearray(data)
     array: Array = np.frombuffer(data, dtype, count, start)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def check_png(path: Path) -> None:
+    """Raise `InputError` unless all parts of a PNG are there and whole (libpng would print)."""
+    data = read_bytes(path)
+    at, name = 8, b""
+    while data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= at + 12:
+        (length,) = struct.unpack_from(">I", data, at)
+        name, end = data[at + 4 : at + 8], at + 8 + length
+        if zlib.crc32(data[at + 4 : end]).to_bytes(4, "big") != data[end : end + 4]:
+            break
+        if name == b"IEND":
+            return
+        at = end + 4
+    raise damaged(path, "it is not a whole PNG picture")
 
 
 def damaged(path: Path, why: str) -> InputError:

@@ -12,7 +12,7 @@ from ..image import Image
 from ..resample import labels_onto
 from . import dicom, metaimage, nifti, nrrd
 from .dicom_files import is_dicom
-from .files import damaged, existing, suffix
+from .files import check_png, damaged, existing, suffix
 from .itk import sitk
 from .raw import Raw, to_image, to_labels
 
@@ -100,6 +100,8 @@ def _read(path: Path, series: str | None, uneven: str) -> Raw:
 
 def _still(path: Path, reader: str) -> Raw:
     """A 2D picture in a plane like an axial slice, pixels of 1 mm (as Slicer shows it)."""
+    if reader == "PNGImageIO":
+        check_png(path)
     try:
         image = sitk.ReadImage(str(path), imageIO=reader)
     except RuntimeError as error:

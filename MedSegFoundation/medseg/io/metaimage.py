@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def read(path: Path) -> Raw:
         content, start = inflate(data[start:], path), 0
     big = fields.get("BinaryDataByteOrderMSB", "False").lower() == "true"
     shape = [*[1] * (4 - len(sizes)), *sizes[::-1], channels]
-    array = voxels(content, start, (">" if big else "<") + kind, int(np.prod(shape)), path)
+    array = voxels(content, start, (">" if big else "<") + kind, math.prod(shape), path)
     return Raw(array.reshape(shape), complete_axes(affine, len(sizes)), path.name)
 
 

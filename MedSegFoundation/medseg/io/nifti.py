@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def read(path: Path) -> Raw:
         )
     kind, channels = TYPES[header.code]
     shape = (dim[3], dim[2], dim[1], dim[0], channels)
-    array = voxels(data, header.offset, header.order + kind, int(np.prod(shape)), path)
+    array = voxels(data, header.offset, header.order + kind, math.prod(shape), path)
     notes: list[str] = []
     affine = complete_axes(_affine(header, dim, notes), header.dim[0])
     raw = Raw(_rescaled(array.reshape(shape), header), affine, path.name, notes=notes)

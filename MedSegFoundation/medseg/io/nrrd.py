@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -61,9 +62,9 @@ def read(path: Path) -> Nrrd:
     except (KeyError, ValueError, StopIteration) as error:
         raise damaged(path, "its header gives no size or an unknown voxel type") from error
     order = ">" if fields.get("endian", "little").lower() == "big" else "<"
-    array = voxels(
-        _payload(fields, rest, path), 0, order + kind, int(np.prod(sizes)), path
-    ).reshape(sizes[::-1])
+    array = voxels(_payload(fields, rest, path), 0, order + kind, math.prod(sizes), path).reshape(
+        sizes[::-1]
+    )
     return Nrrd(fields, keys, _raw(array, fields, path))
 
 
@@ -128,7 +129,10 @@ def _roles(fields: dict[str, str], ndim: int) -> str:
 
 
 def _raw(array: Array, fields: dict[str, str], path: Path) -> Raw:
-    roles = _roles(fields, array.ndim)
+    try:
+        roles = _roles(fields, array.ndim)
+    except ValueError as error:
+        raise damaged(path, "its header has directions that are no numbers") from error
     plane = roles.count("s")
     if len(roles) != array.ndim or plane < 2 or roles.count("t") > 1 or roles.count("c") > 1:
         raise InputError(f"'{path.name}' has axes that make no 2D or 3D image; export a 3D image.")
