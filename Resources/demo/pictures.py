@@ -19,6 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from medseg import Box, Image, Point, Prompt, Scribble
 from medseg.image import Mask
 from medseg.patch import bounding_box
@@ -72,6 +73,7 @@ def head_picture(
         _letters(axis, plane.edges)
         _corner(axis, f"{'RAS'[plane.through]} {at[plane.through]:+.0f} mm")
     axes[1, 1].imshow(solid, interpolation="lanczos")
+    axes[1, 1].margins(0.06)
     axes[1, 1].set_axis_off()
     _corner(axes[1, 1], "3D, seen from the left front")
     _save(figure, path, drawn)
@@ -168,7 +170,8 @@ def _letters(axis: Any, edges: str) -> None:
     places = [(0.03, 0.5), (0.97, 0.5), (0.5, 0.97), (0.5, 0.03)]
     for letter, (x, y) in zip(edges, places, strict=True):
         style = {"color": INK, "fontsize": 13, "fontweight": "bold", "ha": "center", "va": "center"}
-        axis.text(x, y, letter, transform=axis.transAxes, **style)
+        text = axis.text(x, y, letter, transform=axis.transAxes, **style)
+        text.set_path_effects([withStroke(linewidth=3, foreground="black")])
 
 
 def _corner(axis: Any, text: str) -> None:

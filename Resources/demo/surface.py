@@ -39,7 +39,7 @@ class View:
 
     toward: Sequence[float]
     up: Sequence[float] = (0.0, 0.0, 1.0)
-    pixel: float = 0.5
+    pixel: float = 0.3
 
     def axes(self) -> Array:
         """``(3, 3)`` rows: picture right, picture up, away from the viewer; RAS unit vectors."""
@@ -52,22 +52,26 @@ class View:
 def render(
     image: Image, surfaces: Sequence[Surface], view: View, background: Sequence[float]
 ) -> Array:
-    """RGB picture ``(rows, columns, 3)`` from 0 to 1, first row on top."""
+    """RGB picture ``(rows, columns, 3)`` from 0 to 1, first row on top, empty margins cut off."""
     rays = _Rays(image, np.any([s.mask for s in surfaces], axis=0), view)
     solid = np.any([s.mask for s in surfaces if not s.glass], axis=0)
     shade = ndimage.gaussian_filter(solid.astype(np.float32), _voxels(image, SHADE_MM))
     picture = np.broadcast_to(np.asarray(background, float), (*rays.shape, 3)).copy()
     depth = np.full(rays.shape, np.inf)
+    painted = np.zeros(rays.shape, bool)
     for surface in sorted(surfaces, key=lambda s: s.glass):
         hit, normal = rays.cast(surface.mask)
-        seen = np.isfinite(hit) & ((hit < depth) | surface.glass)
+        painted |= np.isfinite(hit)
         if surface.glass:
-            _add_glass(picture, normal, seen, surface.color)
+            _add_glass(picture, normal, np.isfinite(hit), surface.color)
             continue
+        seen = hit < depth
         depth[seen] = hit[seen]
         light = _light(rays, shade, hit, normal, seen)
         picture[seen] = np.asarray(surface.color) * light[:, None] + _gloss(normal[seen])[:, None]
-    return np.clip(picture, 0, 1)[::-1]
+    smooth = ndimage.gaussian_filter(np.clip(picture, 0, 1), (0.6, 0.6, 0))
+    rows, columns = (np.flatnonzero(painted.any(axis)) for axis in (1, 0))
+    return smooth[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1][::-1]
 
 
 def _voxels(image: Image, mm: float) -> list[float]:

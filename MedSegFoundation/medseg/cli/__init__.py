@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # the outermost frame: a fault of ours becomes a sentence
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _fail(
-            f"medseg failed in a way it should not ({what}). Please report it with what the same "
-            "command prints after 'export MEDSEG_DEBUG=1'.",
+            f"This is a fault of medseg ({what}); please report it with what the same command "
+            "prints after 'export MEDSEG_DEBUG=1'.",
             FAULT,
         )
     return 0
