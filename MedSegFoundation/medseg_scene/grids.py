@@ -65,7 +65,7 @@ def _sample_aligned(source: Array, matrix: Array, shape: tuple[int, int, int]) -
 
 
 def _grid(axes: list[Array]) -> tuple[Any, ...]:
-    """Index of a sub-grid: slices where they will do, as they are ten times faster."""
+    """Index of a sub-grid (evenly growing indices); by slices where possible, ten times faster."""
     if all(axis.size and axis[-1] - axis[0] == axis.size - 1 for axis in axes):
         return tuple(slice(int(axis[0]), int(axis[-1]) + 1) for axis in axes)
     return np.ix_(*axes)

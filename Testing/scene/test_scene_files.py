@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import slicer
 from medseg import Point, PromptError, Text
-from medseg_scene import SceneSession, read_segment
+from medseg.io import read_image
+from medseg_scene import SceneSession, image_from_volume, read_segment
 from scene_kit import (
     Balls,
     add_segment,
@@ -117,6 +118,20 @@ def test_a_volume_that_slicer_turns_on_loading_keeps_mask_and_list(scene, tmp_pa
     loaded = SceneSession(slicer.util.getNode("left"), loaded_node, Balls(), session.segment_id)
     assert (loaded.mask == mask[::-1]).all()
     assert loaded.baked == len(loaded.prompts) == 1
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LPI", "PIR", "AIL", "SRA", "IPR"])
+def test_slicers_reader_and_ours_put_voxels_in_the_same_places(scene, shared_data, axes):
+    path = str(shared_data / "geometry" / "axes" / f"{axes}.nii.gz")
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(path)
+    assert storage.ReadData(node)
+    seen, read = image_from_volume(node), read_image(path)
+    kji = np.random.default_rng(0).integers(0, read.shape, (50, 3))
+    for place in kji:
+        voxel = seen.voxel_at(read.ijk_to_ras(place[::-1]))
+        assert seen.array[voxel] == read.array[tuple(place)]
 
 
 def test_our_editor_node_is_not_saved(worked, tmp_path):
