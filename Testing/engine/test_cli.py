@@ -215,6 +215,7 @@ def test_bad_options_say_what_is_wrong(scan, out, capsys, tmp_path, argv, senten
         ("out.stl", "must end in"),
         ("missing/out.seg.nrrd", "does not exist"),
         ("dir.seg.nrrd", "is a folder"),
+        ("scan.nii.gz", "is the image itself"),
     ],
 )
 def test_bad_outputs_are_seen_before_the_work(scan, tmp_path, capsys, fake, name, sentence):

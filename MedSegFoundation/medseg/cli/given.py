@@ -31,10 +31,6 @@ def read_given(given: Sequence[tuple[str, str]], image: Image, coords: str) -> l
         else:
             position = to_ras(numbers(option, text, 3), image, coords)
             prompts.append(Point(position, include=option == "point"))
-    if not prompts:
-        raise InputError(
-            "Give at least one prompt: --point, --exclude, --box, --scribble or --prompts."
-        )
     return prompts
 
 

@@ -22,10 +22,14 @@ SUFFIXES = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii")
 
 def run(options: argparse.Namespace) -> None:
     """Read everything first, then apply the prompts one by one, then write once."""
-    output = checked_output(options.output)
+    if not options.given:
+        raise InputError(
+            "Give at least one prompt: --point, --exclude, --box, --scribble or --prompts."
+        )
+    output = checked_output(options.output, options.image)
     image = open_image(options)
     model = find(options.model, options.device)
-    prompts = read_given(options.given or [], image, options.coords)
+    prompts = read_given(options.given, image, options.coords)
     session = Session(image, model)
     edited = opened(options.edit, options.segment, session)
     for number, prompt in enumerate(prompts):
@@ -52,13 +56,15 @@ def open_image(options: argparse.Namespace) -> Image:
     return image
 
 
-def checked_output(text: str) -> Path:
+def checked_output(text: str, image: str) -> Path:
     """The output path, if it can be written; better known before the work than after."""
     path = Path(text)
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError(f"'{text}' must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
     if path.is_dir():
         raise InputError(f"'{text}' is a folder; name a file in it.")
+    if path.exists() and Path(image).exists() and path.samefile(image):
+        raise InputError(f"'{text}' is the image itself; write to another file.")
     if not path.parent.is_dir():
         raise InputError(f"The folder '{path.parent}' does not exist; create it first.")
     if not os.access(path.parent, os.W_OK):
