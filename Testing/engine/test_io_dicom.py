@@ -13,6 +13,8 @@ import pytest
 from medseg import GeometryError, InputError
 from medseg.io import read_image
 from medseg.resample import SHEAR_NOTE
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 from scipy import ndimage
 
 Change = Callable[[int, pydicom.Dataset], None]
@@ -243,6 +245,59 @@ def test_a_radiograph_says_that_it_has_no_place(shared_data: Path) -> None:
     assert image.shape == (1, 169, 211)
     assert image.spacing[:2] == pytest.approx((1.2012, 1.2), abs=1e-4)
     assert any("no patient position" in note for note in image.notes)
+
+
+def enhanced_ct(path: Path, heights: list[float], slopes: list[float]) -> Path:
+    """An enhanced CT file with a frame of 4x5 pixels at each height."""
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
+    data.SOPInstanceUID, data.SeriesInstanceUID, data.Modality = "1.2.3", "1.2.4", "CT"
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    data.NumberOfFrames, data.Rows, data.Columns, data.SamplesPerPixel = len(heights), 4, 5, 1
+    data.PhotometricInterpretation, data.PixelRepresentation = "MONOCHROME2", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 16, 15
+    shared, measures, plane = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.5, 0.7], 2
+    plane.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
+    data.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for height, slope in zip(heights, slopes, strict=True):
+        frame, place, rescale = Dataset(), Dataset(), Dataset()
+        place.ImagePositionPatient = [10, 20, height]
+        rescale.RescaleSlope, rescale.RescaleIntercept = slope, -1000
+        frame.PlanePositionSequence = [place]
+        frame.PixelValueTransformationSequence = [rescale]
+        frames.append(frame)
+    data.PerFrameFunctionalGroupsSequence = frames
+    data.PixelData = np.arange(len(heights) * 20, dtype=np.uint16).tobytes()
+    data.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.mark.parametrize("heights", [[1, 3, 5, 7], [7, 5, 3, 1]])
+def test_an_enhanced_volume_is_placed(tmp_path: Path, heights: list[float]) -> None:
+    image = read_image(enhanced_ct(tmp_path / "e.dcm", heights, [1] * 4))
+    for k, height in enumerate(heights):
+        ras = image.ijk_to_ras([2, 3, k])
+        np.testing.assert_allclose(ras, [-(10 + 2 * 0.7), -(20 + 3 * 0.5), height])
+        assert image.array[k, 3, 2] == k * 20 + 17 - 1000
+
+
+@pytest.mark.parametrize("heights", [[0, 2, 6, 8], [0, 4, 2, 6], [3, 3, 3, 3]])
+def test_an_enhanced_volume_out_of_order_is_refused(tmp_path: Path, heights: list[float]) -> None:
+    path = enhanced_ct(tmp_path / "e.dcm", heights, [1] * 4)
+    with pytest.raises(GeometryError, match="not in order at even distances"):
+        read_image(path)
+
+
+def test_an_enhanced_volume_of_many_slopes_is_refused(tmp_path: Path) -> None:
+    path = enhanced_ct(tmp_path / "e.dcm", [0, 2, 4, 6], [1, 2, 3, 4])
+    with pytest.raises(InputError, match="have different rescale slopes; export it"):
+        read_image(path)
 
 
 def test_uneven_takes_known_words_only(shared_data: Path) -> None:

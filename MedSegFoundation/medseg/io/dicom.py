@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import GeometryError, InputError
 from ..image import SHEAR_TOLERANCE, Array
 from .dicom_files import Slice, choose_series, find_slices, reader
+from .dicom_frames import check_frames
 from .files import damaged
 from .itk import sitk
 from .raw import Raw
@@ -56,9 +57,10 @@ def _single(item: Slice, name: str, notes: list[str]) -> Raw:
     """One file: a slice, a 2D + time sequence, or an enhanced multi-frame volume."""
     frames = item.size[2]
     volume = item.tags.get("0008|0016", "").split("5.1.4.1.1.")[-1] in VOLUMES
+    if frames > 1 and volume:
+        check_frames(item)
     array = _pixels([item])
     if frames > 1 and volume:
-        notes.append("Multi-frame volume; slice places are as GDCM gives them.")
         return Raw(array[None], _to_ras(item.grid), name, item.modality or None, notes)
     if frames > 1:
         if item.modality == "NM":
