@@ -13,7 +13,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from medseg import Image, InputError, MaskPatch, Model, Prompt, Session, Step
+from medseg import (
+    Image,
+    InputError,
+    MaskPatch,
+    Model,
+    Prompt,
+    Session,
+    Step,
+    UnsupportedPromptError,
+)
 from medseg.image import Mask
 from medseg.model import Progress
 from medseg.record import Record, mask_mark, model_info
@@ -115,18 +124,22 @@ class SceneSession:
 
         Raises `UnsupportedPromptError` or `PromptError`; the scene is unchanged then.
         """
+        self._look()
         return self._act(lambda: self._engine.add(*prompts, progress=progress))
 
     def remove(self, index: int) -> Step:
         """Take one prompt back, wherever it stands in the list; the segment follows."""
+        self._look()
         return self._act(lambda: self._engine.remove(index))
 
     def replace(self, index: int, prompt: Prompt) -> Step:
         """Exchange one prompt (a dragged point); the segment follows."""
+        self._look()
         return self._act(lambda: self._engine.replace(index, prompt))
 
     def reset(self) -> Step:
         """Empty the segment and forget its prompts (can be undone)."""
+        self.sync()
         return self._act(self._engine.reset)
 
     def undo(self) -> None:
@@ -141,6 +154,15 @@ class SceneSession:
         """Redo what `undo` took back; raises `PromptError` when there is nothing to redo."""
         self.editor.redo()
         self.sync()
+
+    def _look(self) -> None:
+        """See what is in the scene, and whether the model can go on from there."""
+        self.sync()
+        if self._engine.start is not None and not self._model.capabilities.start_mask:
+            raise UnsupportedPromptError(
+                f"Model '{self._model.name}' cannot go on from a mask it did not make; "
+                "use an empty segment, undo the last edits, or choose another model."
+            )
 
     def _open_volume(self) -> None:
         self._volume_state = volume_state(self.volume)
@@ -159,7 +181,6 @@ class SceneSession:
             self._engine.restore()
 
     def _act(self, action: Callable[[], Step]) -> Step:
-        self.sync()
         before = self._engine.mask.copy()
         step = action()
         self._select_for_editing()
@@ -182,10 +203,10 @@ class SceneSession:
         engine = self._engine
         if matches_after_transfer(self.segmentation, self.image, engine.mask, actual):
             engine.forget_history()
-        elif actual.any():
+        elif actual.any() and self._model.capabilities.start_mask:
             engine.restore(engine.prompts, baked=len(engine.prompts), start=actual, mask=actual)
         else:
-            engine.restore(engine.prompts, baked=engine.baked, start=engine.start)
+            engine.restore(engine.prompts, baked=engine.baked, start=engine.start, mask=actual)
 
     def _write_tag(self, actual: Mask) -> None:
         record = replace(Record.of(self._engine), mask=mask_mark(actual))

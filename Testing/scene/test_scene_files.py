@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import slicer
-from medseg import Point, PromptError, Text
-from medseg.io import read_image
+from medseg import Point, PromptError, Session, Text
+from medseg.io import Segment, Segmentation, read_image, read_segmentation, write_segmentation
+from medseg.record import TAG, Record
 from medseg_scene import SceneSession, image_from_volume, read_segment
 from scene_kit import (
     Balls,
@@ -118,6 +119,25 @@ def test_a_volume_that_slicer_turns_on_loading_keeps_mask_and_list(scene, tmp_pa
     loaded = SceneSession(slicer.util.getNode("left"), loaded_node, Balls(), session.segment_id)
     assert (loaded.mask == mask[::-1]).all()
     assert loaded.baked == len(loaded.prompts) == 1
+
+
+def test_work_begun_on_the_command_line_goes_on_in_the_scene(scene, tmp_path):
+    """And back: both write the same record into the same file format."""
+    volume = add_volume(affine=turned(), name="oblique")
+    begun = Session(image_from_volume(volume), Balls())
+    begun.add(click(begun, 5, 5, 5), click(begun, 6, 12, 14))
+    segment = Segment("a", "organ", (1, 0, 0), begun.mask, Record.of(begun).tags())
+    path = str(tmp_path / "begun.seg.nrrd")
+    write_segmentation(path, Segmentation.on(begun.image, [segment]))
+    node = slicer.modules.segmentations.logic().LoadSegmentationFromFile(path)
+    session = SceneSession(volume, node, Balls(), "a")
+    assert session.baked == 0
+    session.remove(0)
+    store(node, "vtkMRMLSegmentationStorageNode", tmp_path / "back.seg.nrrd")
+    back = read_segmentation(tmp_path / "back.seg.nrrd", begun.image).onto(begun.image).segments[0]
+    record = Record.loads(back.tags[TAG])
+    assert record.describes(begun.image, back.mask)
+    assert len(record.prompts) == 1
 
 
 @pytest.mark.parametrize("axes", ["RAS", "LPI", "PIR", "AIL", "SRA", "IPR"])

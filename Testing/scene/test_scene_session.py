@@ -1,5 +1,6 @@
 """A session in the scene: prompts, undo, redo, hand edits, several segments."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -250,6 +251,36 @@ def test_another_model_takes_earlier_prompts_as_part_of_the_mask(session, at, vo
     other.add(at(6, 12, 4))
     assert in_scene(other)[6, 4, 4]
     assert record(other).model["version"] == "2"
+
+
+@pytest.fixture
+def forgetful(model):
+    """A model that cannot correct a mask."""
+    model.capabilities = dataclasses.replace(model.capabilities, start_mask=False)
+    return model
+
+
+def test_a_model_without_start_masks_says_so_at_a_hand_edit(forgetful, session, at):
+    session.add(at(6, 4, 4))
+    by_hand = box_mask((12, 16, 20), (0, 2), (0, 2), (15, 19))
+    draw_by_hand(session.editor, session.segmentation, session.segment_id, by_hand)
+    with pytest.raises(UnsupportedPromptError, match="'balls' cannot go on from a mask"):
+        session.add(at(6, 12, 4))
+    assert in_scene(session)[by_hand].all()
+    session.undo()
+    session.add(at(6, 12, 4))
+    assert in_scene(session)[6, 4, 4]
+
+
+def test_a_model_without_start_masks_works_within_rules(forgetful, session, at):
+    session.editor.node.SourceVolumeIntensityMaskOn()
+    session.editor.node.SetSourceVolumeIntensityMaskRange(150, 250)
+    session.add(at(6, 4, 10))
+    session.add(at(6, 12, 10))
+    assert session.baked == 0
+    assert in_scene(session)[6, 4, 10]
+    assert in_scene(session)[6, 12, 10]
+    assert not in_scene(session)[:, :, :10].any()
 
 
 def test_the_tag_tells_where_the_mask_is_from(session, at):
