@@ -322,3 +322,23 @@ def test_the_real_command_fails_with_a_sentence_and_code_2(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("medseg: There is no file")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_models_lists_capabilities_and_licences(monkeypatch, capsys):
+    def found(name):
+        if name == "absent":
+            raise ModelError("Model 'absent' needs the package torch.")
+        return FakeModel()
+
+    monkeypatch.setattr("medseg.cli.models.find", found)
+    monkeypatch.setattr("medseg.cli.models.names", lambda: ["fake", "absent"])
+    assert main(["models"]) == 0
+    said = capsys.readouterr().out
+    assert "box, point, scribble" in said
+    assert "2d, 2d+t, 3d" in said
+    assert "Apache-2.0" in said
+    assert "needs the package torch" in said
+    assert main(["models", "--json"]) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (first["licence"], first["weights_licence"]) == ("Apache-2.0", None)
+    assert second["name"] == "absent"
