@@ -1,0 +1,235 @@
+"""From prompts in RAS mm to *seed groups*: the voxels one prompt marks, and what they tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ...errors import PromptError
+from ...image import Array, Image
+from ...prompts import Box, Lasso, Point, Prompt, Scribble
+from .features import DIRECTIONS, Prepared, SeedModel, seed_model
+
+Seeds = NDArray[np.intp]
+#: More seeds than this slow the geodesic maps down and add nothing.
+MOST_SEEDS = 4000
+
+
+@dataclass(frozen=True)
+class Group:
+    """One prompt on the grid of an image.
+
+    ``seeds``: ``(N, 3)`` voxels (k, j, i) of the object (``include``) or of its surrounding.
+    ``model``: intensity and size around them. ``against``: ``(M, 3)`` voxels the same prompt
+    shows to be outside (around a box or a loop), possibly none.
+    """
+
+    seeds: Seeds
+    include: bool
+    model: SeedModel
+    against: Seeds
+
+
+_NONE: Seeds = np.zeros((0, 3), np.intp)
+
+
+def group(prompt: Prompt, image: Image, prepared: Prepared) -> Group:
+    """The seed group of one prompt; raises `PromptError` when it marks no voxel."""
+    if isinstance(prompt, Box):
+        return _from_region(_box_voxels(prompt, image), prompt, image, prepared)
+    if isinstance(prompt, Lasso):
+        return _from_region(_lasso_voxels(prompt, image), prompt, image, prepared)
+    if isinstance(prompt, Scribble):
+        return _from_scribble(prompt, image, prepared)
+    if isinstance(prompt, Point):
+        place = image.voxel_at(prompt.position)
+        if place is None:
+            raise PromptError("The point lies outside the image.")
+        seeds = np.array([place], np.intp)
+        return Group(seeds, prompt.include, seed_model(prepared, seeds), _NONE)
+    raise PromptError(f"A {prompt.kind} prompt marks no voxels.")
+
+
+def _inside(voxels: Array, shape: Sequence[int]) -> Seeds:
+    """Unique voxel indices ``(N, 3)`` that lie in the grid."""
+    index = np.unique(np.floor(np.asarray(voxels) + 0.5).astype(np.intp), axis=0)
+    return index[((index >= 0) & (index < np.array(shape))).all(1)]
+
+
+def _thin(seeds: Seeds, most: int = MOST_SEEDS) -> Seeds:
+    return seeds if len(seeds) <= most else seeds[:: -(-len(seeds) // most)]
+
+
+def _from_scribble(prompt: Scribble, image: Image, prepared: Prepared) -> Group:
+    points = image.ras_to_ijk(prompt.points)[:, ::-1]
+    if prompt.connected and len(points) > 1:
+        points = _joined(points)
+    seeds = _inside(points, image.shape)
+    if prompt.radius > 0 and len(seeds):
+        seeds = _widened(seeds, prompt.radius, image)
+    if not len(seeds):
+        raise PromptError("The scribble marks no voxel of the image; draw it inside.")
+    seeds = _on_target(seeds, prepared)
+    return Group(_thin(seeds), prompt.include, _stroke_model(seeds, prepared), _NONE)
+
+
+def _joined(points: Array) -> Array:
+    """Points along the lines between consecutive points, at most half a voxel apart."""
+    parts = [points[:1]]
+    for a, b in zip(points[:-1], points[1:], strict=True):
+        count = max(1, int(np.ceil(2 * np.abs(b - a).max())))
+        parts.append(a + (b - a) * (np.arange(1, count + 1) / count)[:, None])
+    return np.concatenate(parts)
+
+
+def _widened(seeds: Seeds, radius: float, image: Image) -> Seeds:
+    spacing = np.array(image.spacing[::-1])
+    reach = np.floor(radius / spacing).astype(int)
+    steps = np.indices(2 * reach + 1).reshape(3, -1).T - reach
+    steps = steps[((steps * spacing) ** 2).sum(1) <= radius**2]
+    return _inside((seeds[:, None] + steps).reshape(-1, 3), image.shape)
+
+
+def _on_target(seeds: Seeds, prepared: Prepared) -> Seeds:
+    """Without the voxels whose intensity says that the stroke slipped off."""
+    values = prepared.smooth[tuple(seeds.T)]
+    middle = np.median(values)
+    spread = max(1.4826 * float(np.median(np.abs(values - middle))), prepared.noise)
+    kept = np.abs(values - middle) <= 3.5 * spread
+    return seeds[kept] if kept.mean() > 0.6 else seeds
+
+
+def _stroke_model(seeds: Seeds, prepared: Prepared) -> SeedModel:
+    """The model of a stroke: its own intensities, and ray radii from places along it."""
+    values = prepared.smooth[tuple(seeds.T)]
+    middle = float(np.median(values))
+    spread = 1.4826 * float(np.median(np.abs(values - middle)))
+    places = seeds[np.linspace(0, len(seeds) - 1, min(len(seeds), 9)).astype(int)]
+    models = [seed_model(prepared, place[None]) for place in places]
+    spread = max(spread, 0.7 * prepared.noise, float(np.median([m.spread for m in models])))
+    return SeedModel(middle, spread, np.median([m.radii for m in models], axis=0))
+
+
+@dataclass(frozen=True)
+class _Region:
+    """The voxels within a box or loop, those just around it, and its radii per direction."""
+
+    inner: Seeds
+    outer: Seeds
+    depth: Array  # per inner voxel: 0 at the border of the region, 1 in the middle
+    radii: Array
+
+
+def _box_voxels(box: Box, image: Image) -> _Region:
+    assert box.axes is not None
+    half = np.maximum(box.size / 2, 0)
+    flat = half < 1e-6
+    spacing = np.array(image.spacing)
+    step = np.abs(box.axes.T @ (image.affine[:3, :3] / spacing)) @ spacing
+    shell = 0.35 * half[~flat].min() + 2 * min(image.spacing)
+    wide = np.where(flat, step / 2, half + shell)
+    voxels = _grid_around(image, box.center, box.axes, wide)
+    place = np.abs((image.ijk_to_ras(voxels[:, ::-1]) - box.center) @ box.axes)
+    near = (place <= wide + 1e-6).all(1)
+    voxels, place = voxels[near], place[near]
+    share = (place / np.where(flat, np.inf, np.maximum(half, 1e-6))).max(1)
+    inner = share <= 1
+    normal = half[~flat].mean()
+    full = np.where(flat, normal, half)
+    unit = DIRECTIONS[:, ::-1] @ (image.affine[:3, :3] / spacing).T
+    along = np.abs(unit @ box.axes) / full
+    radii = 1 / np.sqrt((along**2).sum(1))
+    return _Region(voxels[inner], voxels[~inner], 1 - share[inner], radii)
+
+
+def _lasso_voxels(lasso: Lasso, image: Image) -> _Region:
+    """Voxels inside the loop in its plane, and a ring around it."""
+    spacing = np.array(image.spacing)
+    centre = lasso.points.mean(0)
+    axes = np.linalg.svd(lasso.points - centre)[2]  # rows: two in the plane, then its normal
+    loop = (lasso.points - centre) @ axes[:2].T
+    normal_step = float(np.abs(axes[2] @ (image.affine[:3, :3] / spacing)) @ spacing)
+    radius = 0.5 * float(np.sqrt(np.prod(np.ptp(loop, axis=0))))
+    ring = 0.35 * radius + 2 * float(spacing.min())
+    wide = np.append(np.abs(loop).max(0) + ring, normal_step / 2)
+    voxels = _grid_around(image, centre, axes.T, wide)
+    place = (image.ijk_to_ras(voxels[:, ::-1]) - centre) @ axes.T
+    near = np.abs(place[:, 2]) <= normal_step / 2 + 1e-6
+    voxels, place = voxels[near], place[near, :2]
+    inner = _in_polygon(place, loop)
+    edge = np.min(np.linalg.norm(place[:, None] - _resampled(loop)[None], axis=2), axis=1)
+    depth = edge[inner] / max(float(edge[inner].max()), 1e-6) if inner.any() else edge[:0]
+    outer = ~inner & (edge <= ring) & (edge > 0.5 * spacing.min())
+    return _Region(voxels[inner], voxels[outer], depth, np.full(len(DIRECTIONS), radius))
+
+
+def _grid_around(image: Image, centre: Array, axes: Array, half: Array) -> Seeds:
+    """Voxels (k, j, i) of the box that holds ``centre`` +- ``half`` along ``axes`` (columns)."""
+    signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
+    corners = image.ras_to_ijk(centre + (signs * half) @ axes.T)[:, ::-1]
+    low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+    high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, image.shape)
+    if (low >= high).any():
+        raise PromptError("The prompt lies outside the image; draw it inside.")
+    return np.asarray(np.indices(high - low).reshape(3, -1).T + low, dtype=np.intp)
+
+
+def _in_polygon(points: Array, loop: Array) -> Array:
+    """Even-odd rule for points ``(N, 2)`` and a closed loop ``(M, 2)``."""
+    inside = np.zeros(len(points), bool)
+    for a, b in zip(loop, np.roll(loop, -1, axis=0), strict=True):
+        crosses = (a[1] > points[:, 1]) != (b[1] > points[:, 1])
+        rise = b[1] - a[1] if b[1] != a[1] else 1.0
+        inside ^= crosses & (points[:, 0] < a[0] + (points[:, 1] - a[1]) / rise * (b[0] - a[0]))
+    return inside
+
+
+def _resampled(loop: Array, count: int = 128) -> Array:
+    """Points spread evenly along a closed loop ``(M, 2)``."""
+    closed = np.concatenate([loop, loop[:1]])
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+    at = np.linspace(0, along[-1], count, endpoint=False)
+    return np.stack([np.interp(at, along, closed[:, axis]) for axis in range(2)], axis=1)
+
+
+def _from_region(region: _Region, prompt: Box | Lasso, image: Image, prepared: Prepared) -> Group:
+    if not len(region.inner):
+        raise PromptError(f"The {prompt.kind} holds no voxel of the image; draw it larger.")
+    if not prompt.include:
+        seeds = region.inner
+        return Group(_thin(seeds), False, _even_model(seeds, region, prepared), _NONE)
+    seeds = _likely_inside(region, prepared)
+    return Group(_thin(seeds), True, _even_model(seeds, region, prepared), _thin(region.outer))
+
+
+def _even_model(seeds: Seeds, region: _Region, prepared: Prepared) -> SeedModel:
+    values = prepared.smooth[tuple(seeds.T)]
+    middle = float(np.median(values))
+    spread = max(1.4826 * float(np.median(np.abs(values - middle))), 0.7 * prepared.noise)
+    return SeedModel(middle, spread, np.maximum(region.radii, 1.5 * min(prepared.spacing)))
+
+
+def _likely_inside(region: _Region, prepared: Prepared) -> Seeds:
+    """Voxels well inside the region whose intensity is commoner inside than around it."""
+    values = prepared.smooth[tuple(region.inner.T)]
+    around = prepared.smooth[tuple(region.outer.T)] if len(region.outer) else values[:0]
+    middle = region.depth >= np.quantile(region.depth, 0.5)
+    low, high = np.percentile(values, [1, 99])
+    edges = np.linspace(low, max(high, low + prepared.noise), 33)
+    inside = _histogram(values[middle], edges)
+    outside = _histogram(around, edges) if len(around) > 20 else np.ones(32) / 32
+    score = np.log(inside + 0.002) - np.log(outside + 0.002)
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, 31)
+    rank = score[bins] + 2 * region.depth
+    chosen = middle & (rank >= np.quantile(rank[middle], 0.6))
+    return region.inner[chosen]
+
+
+def _histogram(values: Array, edges: Array) -> Array:
+    counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0].astype(float)
+    counts = ndimage.gaussian_filter1d(counts, 1.0, mode="nearest")
+    return counts / max(counts.sum(), 1e-9)
