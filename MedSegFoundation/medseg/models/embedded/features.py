@@ -7,6 +7,7 @@ assumed and any modality will do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,13 +44,19 @@ class Prepared:
     spacing: Triple  # (k, j, i) mm
 
 
+def voxel_sigma(spacing: Triple, shape: Sequence[int]) -> Array:
+    """A smoothing width of one smallest voxel edge, per axis in voxels; 0 along a flat axis."""
+    return np.array(
+        [min(spacing) / s if n > 1 else 0.0 for s, n in zip(spacing, shape, strict=True)]
+    )
+
+
 def prepare(values: Array, spacing: Triple) -> Prepared:
     """Noise level and a lightly smoothed copy of an image ``(K, J, I)``."""
     values = np.asarray(values, dtype=np.float32)
     low, high = np.percentile(values[:: max(1, values.size // 2_000_000)], [0.05, 99.95])
     values = np.clip(values, low, high) if high > low else values
-    sigma = [0.7 * min(spacing) / s if n > 1 else 0.0 for s, n in zip(spacing, values.shape)]
-    smooth = ndimage.gaussian_filter(values, sigma)
+    smooth = ndimage.gaussian_filter(values, 0.7 * voxel_sigma(spacing, values.shape))
     rough = np.abs(values - smooth)
     rough = rough[rough > 1e-6 * max(float(high - low), 1e-12)]
     noise = float(np.percentile(rough, 25)) / 0.3186 if rough.size else 0.0

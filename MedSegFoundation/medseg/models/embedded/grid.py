@@ -34,7 +34,7 @@ class Window:
         shape: tuple[int, int, int],
         spacing: tuple[float, float, float],
     ) -> Window:
-        """The window ``reach`` mm around seeds ``(N, 3)`` (k, j, i), in blocks of up to ``step`` mm.
+        """The window ``reach`` mm around seeds ``(N, 3)`` (k, j, i), blocks of up to ``step`` mm.
 
         ``spacing``: voxel size ``(k, j, i)`` in mm.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def _from_scribble(prompt: Scribble, image: Image, prepared: Prepared) -> Group:
 def _joined(points: Array) -> Array:
     """Points along the lines between consecutive points, at most half a voxel apart."""
     parts = [points[:1]]
-    for a, b in zip(points[:-1], points[1:], strict=True):
+    for a, b in pairwise(points):
         count = max(1, int(np.ceil(2 * np.abs(b - a).max())))
         parts.append(a + (b - a) * (np.arange(1, count + 1) / count)[:, None])
     return np.concatenate(parts)

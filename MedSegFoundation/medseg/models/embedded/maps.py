@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import ndimage
 
-from .features import DIRECTIONS, Prepared, SeedModel, geodesic
+from .features import DIRECTIONS, Prepared, SeedModel, geodesic, voxel_sigma
 from .grid import Field, Window
 from .groups import Group, Seeds
 
@@ -33,6 +33,13 @@ CHANNELS = (
 BUDGET = 130_000
 #: How far the window reaches from the seeds, in radii.
 REACH = 4.0
+#: Nearest of `DIRECTIONS` for every cell of a cube around the origin.
+_CUBE_HALF = 8
+_CUBE = (
+    ((np.indices((2 * _CUBE_HALF + 1,) * 3).reshape(3, -1).T - _CUBE_HALF) @ DIRECTIONS.T)
+    .argmax(1)
+    .reshape((2 * _CUBE_HALF + 1,) * 3)
+)
 _FAR = 2.5
 _UNLIKE = 2.2
 
@@ -65,7 +72,7 @@ def channels(
     """
     spacing = window.spacing
     values = window.shrink(prepared.values)
-    sigma = np.array([min(spacing) / s if n > 1 else 0.0 for s, n in zip(spacing, values.shape)])
+    sigma = voxel_sigma(spacing, values.shape)
     smooth = ndimage.gaussian_filter(values, 0.7 * sigma)
     smoother = ndimage.gaussian_filter(values, 1.5 * sigma)
     gradient = _gradient(smooth, spacing) / prepared.noise * min(prepared.spacing)
@@ -156,7 +163,9 @@ def _straight(window: Window, g: Group) -> tuple[Field, Field]:
 
 
 def _radii_towards(window: Window, nearest: Field, model: SeedModel) -> Field:
-    scale = np.array(window.spacing, np.float32)[:, None, None, None]
-    offset = ((np.indices(window.shape, dtype=np.float32) - nearest) * scale).reshape(3, -1)
-    which = (DIRECTIONS.astype(np.float32) @ offset).argmax(0)
-    return model.radii.astype(np.float32)[which].reshape(window.shape)
+    """Ray radius of the direction in which each block lies from its nearest seed."""
+    offset = (np.indices(window.shape, dtype=np.float32) - nearest).astype(np.float32)
+    offset *= np.array(window.spacing, np.float32)[:, None, None, None]
+    longest = np.maximum(np.abs(offset).max(0), 1e-6)
+    k, j, i = np.rint((offset / longest + 1) * _CUBE_HALF).astype(np.int16)
+    return model.radii.astype(np.float32)[_CUBE[k, j, i]]
