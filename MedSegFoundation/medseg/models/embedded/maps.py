@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from .features import DIRECTIONS, Prepared, SeedModel, geodesic, voxel_sigma
@@ -44,8 +46,8 @@ _FAR = 2.5
 _UNLIKE = 2.2
 
 
-def window_for(groups: Sequence[Group], prepared: Prepared, prior: Field | None = None) -> Window:
-    """The working window around all include groups (and the prior mask), within `BUDGET`."""
+def window_for(groups: Sequence[Group], prepared: Prepared) -> Window:
+    """The working window around all include groups, within `BUDGET`."""
     shape = prepared.values.shape
     low, high = np.array(shape), np.zeros(3, int)
     for g in groups:
@@ -62,66 +64,116 @@ def window_for(groups: Sequence[Group], prepared: Prepared, prior: Field | None 
         step *= 1.1
 
 
+@dataclass(frozen=True)
+class Scene:
+    """What every seed group sees in one window: the image in blocks."""
+
+    prepared: Prepared
+    window: Window
+    smooth: Field
+    smoother: Field
+    values: Field
+    gradient: Field  # per smallest voxel edge, in noise
+
+    @classmethod
+    def of(cls, prepared: Prepared, window: Window) -> Scene:
+        values = window.shrink(prepared.values)
+        sigma = voxel_sigma(window.spacing, values.shape)
+        smooth = ndimage.gaussian_filter(values, 0.7 * sigma)
+        smoother = ndimage.gaussian_filter(values, 1.5 * sigma)
+        gradient = _gradient(smooth, window.spacing) / prepared.noise * min(prepared.spacing)
+        return cls(prepared, window, smooth, smoother, values, gradient)
+
+
+@dataclass(frozen=True)
+class GroupMaps:
+    """How every block ``(K, J, I)`` relates to one seed group (see `CHANNELS`)."""
+
+    unlike: Field
+    unlike_smooth: Field
+    geodesic: Field
+    steep: Field | None
+    star: Field
+    distance: Field
+    against: Field | None
+
+
+def group_maps(scene: Scene, group: Group) -> GroupMaps:
+    """The maps of one group; ``steep`` is measured for include groups only."""
+    window, model = scene.window, group.model
+    unlike = np.log1p(np.abs(scene.smooth - model.mean) / model.spread)
+    unlike_smooth = np.log1p(np.abs(scene.smoother - model.mean) / model.spread)
+    seeds = _within(group.seeds, window)
+    far = np.full(window.shape, _FAR, np.float32)
+    if not len(seeds):
+        return GroupMaps(unlike, unlike_smooth, far, far, far, far, None)
+    blocks = np.unique(window.block_of(seeds), axis=0)
+    strange = np.clip(np.expm1(unlike) - 1, 0, 8)
+    edge = np.clip(scene.gradient - 1, 0, 6)
+
+    def path(alike: float, edges: float) -> Field:
+        cost = 1 + alike * strange + edges * edge
+        stop = float(np.exp(_FAR)) * model.radius
+        return _log(geodesic(cost, blocks, window.spacing, stop) / model.radius)
+
+    distance, nearest = _distance(window, seeds)
+    star = distance / _radii_towards(window, nearest, model)
+    outside = _within(group.against, window)
+    return GroupMaps(
+        unlike,
+        unlike_smooth,
+        path(1.0, 0.5),
+        path(4.0, 1.0) if group.include else None,
+        _log(star),
+        _log(distance / model.radius),
+        _log(_distance(window, outside)[0] / model.radius) if len(outside) else None,
+    )
+
+
 def channels(
     prepared: Prepared, window: Window, groups: Sequence[Group], prior: Field | None = None
 ) -> Field:
+    """`stack` for groups whose maps are not at hand."""
+    scene = Scene.of(prepared, window)
+    return stack(scene, groups, [group_maps(scene, g) for g in groups], prior)
+
+
+def stack(
+    scene: Scene, groups: Sequence[Group], maps: Sequence[GroupMaps], prior: Field | None = None
+) -> Field:
     """``(len(CHANNELS), K, J, I)`` over the blocks of the window.
 
-    ``groups``: at least one of them includes. ``prior``: the mask so far, over the blocks,
-    from -1 (out) to 1 (in); None when there is none.
+    ``groups``: at least one of them includes; ``maps``: one for each. ``prior``: the mask so far,
+    over the blocks, from -1 (out) to 1 (in); None when there is none.
     """
-    spacing = window.spacing
-    values = window.shrink(prepared.values)
-    sigma = voxel_sigma(spacing, values.shape)
-    smooth = ndimage.gaussian_filter(values, 0.7 * sigma)
-    smoother = ndimage.gaussian_filter(values, 1.5 * sigma)
-    gradient = _gradient(smooth, spacing) / prepared.noise * min(prepared.spacing)
-    texture = np.sqrt(ndimage.gaussian_filter((values - smoother) ** 2, sigma)) / prepared.noise
-    include = [g for g in groups if g.include]
-    exclude = [g for g in groups if not g.include]
-    first = include[0].model
-    low, middle, high = np.percentile(values, [10, 50, 90])
-    out = np.empty((len(CHANNELS), *values.shape), np.float32)
-    out[0] = np.clip((smooth - first.mean) / first.spread, -8, 8) / 4
-    out[1] = np.clip((values - middle) / max(high - low, prepared.noise), -2, 2)
-    out[2] = np.log1p(gradient)
-    out[3] = np.log1p(texture)
-    out[4] = np.log(first.spread / prepared.noise)
+    noise, window = scene.prepared.noise, scene.window
+    sigma = voxel_sigma(window.spacing, window.shape)
+    rough = ndimage.gaussian_filter(np.square(scene.values - scene.smoother), sigma)
+    first = next(g for g in groups if g.include).model
+    low, middle, high = np.percentile(scene.values, [10, 50, 90])
+    include = [m for g, m in zip(groups, maps, strict=True) if g.include]
+    exclude = [m for g, m in zip(groups, maps, strict=True) if not g.include]
 
-    def nearest(groups: Sequence[Group], measure: Callable[[Group], Field], far: float) -> Field:
-        maps = [measure(g) for g in groups]
-        return np.minimum.reduce(maps) if maps else np.full(values.shape, far, np.float32)
+    def nearest(fields: list[Field], far: float) -> Field | float:
+        return np.minimum.reduce(fields) if fields else far
 
-    def unlike(image: Field) -> Callable[[Group], Field]:
-        return lambda g: np.log1p(np.abs(image - g.model.mean) / g.model.spread)
-
-    def path(alike: float, edge: float) -> Callable[[Group], Field]:
-        def along(g: Group) -> Field:
-            strange = np.clip(np.abs(smooth - g.model.mean) / g.model.spread - 1, 0, 8)
-            cost = 1 + alike * strange + edge * np.clip(gradient - 1, 0, 6)
-            blocks = np.unique(window.block_of(_within(g.seeds, window)), axis=0)
-            stop = float(np.exp(_FAR)) * g.model.radius
-            if not len(blocks):
-                return np.full(values.shape, _FAR, np.float32)
-            return _log(geodesic(cost, blocks, spacing, stop) / g.model.radius)
-
-        return along
-
-    straight = {id(g): _straight(window, g) for g in groups}
-    out[5] = nearest(include, unlike(smooth), _UNLIKE)
-    out[6] = nearest(include, unlike(smoother), _UNLIKE)
-    out[7] = nearest(include, path(1.0, 0.5), _FAR)
-    out[8] = nearest(include, path(4.0, 1.0), _FAR)
-    out[9] = nearest(include, lambda g: _log(straight[id(g)][1]), _FAR)
-    out[10] = nearest(include, lambda g: _log(straight[id(g)][0] / g.model.radius), _FAR)
-    out[11] = nearest(exclude, unlike(smooth), _UNLIKE)
-    out[12] = nearest(exclude, path(1.0, 0.5), _FAR)
-    out[13] = nearest(exclude, lambda g: _log(straight[id(g)][0] / g.model.radius), _FAR)
-    for g in include:
-        if len(_within(g.against, window)):
-            away = _log(_distance(window, g.against)[0] / g.model.radius)
-            out[12], out[13] = np.minimum(out[12], away), np.minimum(out[13], away)
-    out[14] = np.log(first.radius / min(spacing)) / 2
+    against = [m.against for m in include if m.against is not None]
+    out = np.empty((len(CHANNELS), *window.shape), np.float32)
+    out[0] = np.clip((scene.smooth - first.mean) / first.spread, -8, 8) / 4
+    out[1] = np.clip((scene.values - middle) / max(high - low, noise), -2, 2)
+    out[2] = np.log1p(scene.gradient)
+    out[3] = np.log1p(np.sqrt(rough) / noise)
+    out[4] = np.log(first.spread / noise)
+    out[5] = nearest([m.unlike for m in include], _UNLIKE)
+    out[6] = nearest([m.unlike_smooth for m in include], _UNLIKE)
+    out[7] = nearest([m.geodesic for m in include], _FAR)
+    out[8] = nearest([m.steep for m in include if m.steep is not None], _FAR)
+    out[9] = nearest([m.star for m in include], _FAR)
+    out[10] = nearest([m.distance for m in include], _FAR)
+    out[11] = nearest([m.unlike for m in exclude], _UNLIKE)
+    out[12] = nearest([*(m.geodesic for m in exclude), *against], _FAR)
+    out[13] = nearest([*(m.distance for m in exclude), *against], _FAR)
+    out[14] = np.log(first.radius / min(window.spacing)) / 2
     out[15] = 0 if prior is None else prior
     return out
 
@@ -145,21 +197,13 @@ def _within(seeds: Seeds, window: Window) -> Seeds:
 
 
 def _distance(window: Window, seeds: Seeds) -> tuple[Field, Field]:
+    """Distance in mm to seeds inside the window, and the index of the nearest one."""
     marks = np.ones(window.shape, bool)
-    marks[tuple(window.block_of(_within(seeds, window)).T)] = False
+    marks[tuple(window.block_of(seeds).T)] = False
     distance, nearest = ndimage.distance_transform_edt(
         marks, sampling=window.spacing, return_indices=True
     )
     return distance.astype(np.float32), nearest
-
-
-def _straight(window: Window, g: Group) -> tuple[Field, Field]:
-    """Distance in mm to the seeds, and distance over the ray radius of that direction."""
-    if not len(_within(g.seeds, window)):
-        far = np.full(window.shape, 1e6, np.float32)
-        return far, far
-    distance, nearest = _distance(window, g.seeds)
-    return distance, distance / _radii_towards(window, nearest, g.model)
 
 
 def _radii_towards(window: Window, nearest: Field, model: SeedModel) -> Field:
