@@ -36,11 +36,16 @@ _NEIGHBOURS = np.argsort(-DIRECTIONS @ DIRECTIONS.T, axis=1)[:, :7]
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image made ready once: ``values`` and ``smooth`` ``(K, J, I)``, ``noise`` in its unit."""
+    """An image made ready once: ``values`` and ``smooth`` ``(K, J, I)``.
+
+    ``noise``: its standard deviation, in the unit of the values. ``widest``: the largest spread
+    that still counts as one kind of tissue.
+    """
 
     values: Field
     smooth: Field
     noise: float
+    widest: float
     spacing: Triple  # (k, j, i) mm
 
 
@@ -60,7 +65,8 @@ def prepare(values: Array, spacing: Triple) -> Prepared:
     rough = np.abs(values - smooth)
     rough = rough[rough > 1e-6 * max(float(high - low), 1e-12)]
     noise = float(np.percentile(rough, 25)) / 0.3186 if rough.size else 0.0
-    return Prepared(values, smooth, max(noise, 1e-3 * float(high - low), 1e-6), spacing)
+    noise = max(noise, 1e-3 * float(high - low), 1e-6)
+    return Prepared(values, smooth, noise, 0.1 * float(high - low), spacing)
 
 
 @dataclass(frozen=True)
@@ -94,10 +100,11 @@ def _even_ball(image: Prepared, seeds: Array) -> tuple[float, float]:
     marks[tuple((seeds - low).T)] = False
     away = ndimage.distance_transform_edt(marks, sampling=image.spacing)
     mean, spread = 0.0, 0.0
-    for factor in (1.5, 2.01, 2.5, 3.01, 3.6, 4.3, 5.2, 6.3):
+    for factor in (1.01, 1.5, 2.01, 2.5, 3.01, 3.6, 4.3, 5.2, 6.3):
         values = part[away <= factor * step]
         middle = float(np.median(values))
-        width = max(1.4826 * float(np.median(np.abs(values - middle))), 0.6 * image.noise)
+        width = 1.4826 * float(np.median(np.abs(values - middle)))
+        width = min(max(width, 0.6 * image.noise), image.widest)
         if factor > 1.5 and np.mean(np.abs(values - mean) > 3 * max(spread, image.noise)) > 0.1:
             break
         mean, spread = middle, width

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...errors import PromptError
-from ...image import Array, Image
+from ...image import Array, Image, Mask
+from ...patch import bounding_box
 from ...prompts import Box, Lasso, Point, Prompt, Scribble
 from .features import DIRECTIONS, Prepared, SeedModel, seed_model
 
@@ -38,8 +39,27 @@ class Group:
 _NONE: Seeds = np.zeros((0, 3), np.intp)
 
 
-def group(prompt: Prompt, image: Image, prepared: Prepared) -> Group:
-    """The seed group of one prompt; raises `PromptError` when it marks no voxel."""
+def group(prompt: Prompt, image: Image, prepared: Prepared, earlier: Sequence[Group] = ()) -> Group:
+    """The seed group of one prompt; raises `PromptError` when it marks no voxel.
+
+    ``earlier``: the groups before it. A correction is never taken to be about something larger
+    or more uneven than the object itself.
+    """
+    found = _group(prompt, image, prepared)
+    object_models = [g.model for g in earlier if g.include]
+    if not object_models or isinstance(prompt, Box | Lasso):
+        return found
+    widest = max(m.radius for m in object_models) * (1.0 if prompt.include else 1.5)
+    loosest = 1.5 * max(m.spread for m in object_models)
+    model = replace(
+        found.model,
+        spread=min(found.model.spread, loosest),
+        radii=found.model.radii * min(1.0, widest / found.model.radius),
+    )
+    return replace(found, model=model)
+
+
+def _group(prompt: Prompt, image: Image, prepared: Prepared) -> Group:
     if isinstance(prompt, Box):
         return _from_region(_box_voxels(prompt, image), prompt, image, prepared)
     if isinstance(prompt, Lasso):
@@ -53,6 +73,22 @@ def group(prompt: Prompt, image: Image, prepared: Prepared) -> Group:
         seeds = np.array([place], np.intp)
         return Group(seeds, prompt.include, seed_model(prepared, seeds), _NONE)
     raise PromptError(f"A {prompt.kind} prompt marks no voxels.")
+
+
+def from_mask(mask: Mask, prepared: Prepared) -> Group:
+    """The interior of an accepted mask ``(K, J, I)`` as an include group that does not grow."""
+    box = bounding_box(mask)
+    assert box is not None
+    padded = np.pad(mask[box], 1)
+    depth = ndimage.distance_transform_edt(padded, sampling=prepared.spacing)[1:-1, 1:-1, 1:-1]
+    inner = depth >= np.median(depth[mask[box]])
+    seeds = np.argwhere(inner) + [b.start for b in box]
+    values = prepared.smooth[tuple(seeds.T)]
+    middle = float(np.median(values))
+    spread = max(1.4826 * float(np.median(np.abs(values - middle))), 0.6 * prepared.noise)
+    radius = max(float(np.median(depth[mask[box]])), 1.5 * min(prepared.spacing))
+    model = SeedModel(middle, spread, np.full(len(DIRECTIONS), radius))
+    return Group(_thin(seeds), True, model, _NONE)
 
 
 def _inside(voxels: Array, shape: Sequence[int]) -> Seeds:

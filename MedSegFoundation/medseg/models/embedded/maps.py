@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from .features import DIRECTIONS, Prepared, SeedModel, geodesic, voxel_sigma
@@ -47,14 +46,15 @@ _UNLIKE = 2.2
 
 
 def window_for(groups: Sequence[Group], prepared: Prepared) -> Window:
-    """The working window around all include groups, within `BUDGET`."""
+    """The working window around all groups, within `BUDGET`."""
     shape = prepared.values.shape
+    largest = max((g.model.radius for g in groups if g.include), default=np.inf)
     low, high = np.array(shape), np.zeros(3, int)
     for g in groups:
-        if g.include:
-            reach = np.ceil(REACH * g.model.radius / np.array(prepared.spacing)).astype(int)
-            low = np.minimum(low, g.seeds.min(0) - reach)
-            high = np.maximum(high, g.seeds.max(0) + reach + 1)
+        reach = REACH * g.model.radius if g.include else min(2 * g.model.radius, largest)
+        margin = np.ceil(reach / np.array(prepared.spacing)).astype(int)
+        low = np.minimum(low, g.seeds.min(0) - margin)
+        high = np.maximum(high, g.seeds.max(0) + margin + 1)
     ends = np.stack([np.maximum(low, 0), np.minimum(high, shape) - 1])
     step = min(prepared.spacing)
     while True:
@@ -176,6 +176,38 @@ def stack(
     out[14] = np.log(first.radius / min(window.spacing)) / 2
     out[15] = 0 if prior is None else prior
     return out
+
+
+#: Shrinks a measured radius towards a share of the image: a small clue, and the right one when
+#: texture or noise hide the border. Both are pure numbers, so no unit is assumed.
+_TRUST = 0.55
+_SHARE = 0.09
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a decision may look at."""
+
+    scene: Scene
+    groups: Sequence[Group]
+    maps: Sequence[GroupMaps]
+    stack: Field
+
+    def reach(self, include: bool) -> Field:
+        """Log of path length over expected size, to the nearest include (exclude) group."""
+        fields = [self.reach_of(n) for n, g in enumerate(self.groups) if g.include == include]
+        if not include:
+            fields += [m.against for m in self.maps if m.against is not None]
+        far = np.full(self.scene.window.shape, _FAR, np.float32)
+        return np.minimum.reduce(fields) if fields else far
+
+    def reach_of(self, number: int) -> Field:
+        """The same for one group."""
+        radius = self.groups[number].model.radius
+        shape, spacing = self.scene.prepared.values.shape, self.scene.prepared.spacing
+        extents = [n * s for n, s in zip(shape, spacing, strict=True) if n > 1]
+        typical = _SHARE * float(np.exp(np.mean(np.log(extents))))
+        return self.maps[number].geodesic + np.float32((1 - _TRUST) * np.log(radius / typical))
 
 
 def _log(ratio: Field) -> Field:

@@ -1,0 +1,183 @@
+"""An open image: prompts in, mask out, for any way of turning channels into log odds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from ...errors import InputError, PromptError
+from ...image import Image, Mask
+from ...model import Progress
+from ...patch import bounding_box
+from ...prompts import Prompt, to_dict
+from .cut import smooth_cut
+from .features import Prepared, prepare
+from .grid import Field, Window
+from .groups import Group, from_mask, group
+from .maps import GroupMaps, Scene, View, group_maps, stack, window_for
+
+#: A view of the window in, log odds ``(K, J, I)`` out.
+Decide = Callable[[View], Field]
+#: A new prompt changes blocks that it is nearest to; this much farther (log) still counts.
+SLACK = 0.3
+#: Price of the border against the evidence.
+SMOOTHNESS = 1.0
+
+
+class Interactive:
+    """One image, prepared. The mask after n prompts starts from the one after n - 1."""
+
+    def __init__(self, image: Image, decide: Decide) -> None:
+        self._image = image
+        self._decide = decide
+        self._prepared = prepare(_grey(image), _spacing(image))
+        self._groups: dict[str, Group] = {}
+        self._scene: Scene | None = None
+        self._known_maps: dict[str, GroupMaps] = {}
+        self._last: tuple[list[str], Mask | None, list[Mask]] = ([], None, [])
+
+    def segment(
+        self, prompts: Sequence[Prompt], start: Mask | None = None, progress: Progress | None = None
+    ) -> Mask:
+        """See `medseg.model.OpenImage`."""
+        keys, groups = self._groups_of(prompts)
+        masks = self._known(keys, start)
+        for count in range(len(masks) + 1, len(prompts) + 1):
+            before = masks[-1] if masks else start
+            masks.append(self._step(keys[:count], groups[:count], before, start))
+            if progress:
+                progress(count / len(prompts))
+        self._last = (keys, start, masks)
+        return masks[-1].copy()
+
+    def _groups_of(self, prompts: Sequence[Prompt]) -> tuple[list[str], list[Group]]:
+        """A name and a seed group for each prompt; the name tells all that the group hangs on."""
+        keys: list[str] = []
+        groups: list[Group] = []
+        for prompt in prompts:
+            key = str(hash((keys[-1] if keys else "", repr(to_dict(prompt)))))
+            if key not in self._groups:
+                self._groups[key] = group(prompt, self._image, self._prepared, groups)
+            keys.append(key)
+            groups.append(self._groups[key])
+        return keys, groups
+
+    def _known(self, keys: list[str], start: Mask | None) -> list[Mask]:
+        """Masks of the longest run of first prompts that the last call shared."""
+        last_keys, last_start, masks = self._last
+        same_start = start is last_start or (
+            start is not None and last_start is not None and np.array_equal(start, last_start)
+        )
+        shared = 0
+        if same_start:
+            while shared < min(len(keys), len(masks)) and keys[shared] == last_keys[shared]:
+                shared += 1
+        return masks[:shared]
+
+    def _step(
+        self, keys: list[str], groups: list[Group], before: Mask | None, start: Mask | None
+    ) -> Mask:
+        """The mask after the last of the groups, from the mask before it."""
+        window = window_for(groups, self._prepared)
+        if start is not None and start.any():
+            groups, keys = [*groups, from_mask(start, self._prepared)], [*keys, "start"]
+        if not any(g.include for g in groups):
+            raise PromptError(
+                "There is nothing to exclude from yet; give a prompt inside the object first."
+            )
+        scene, maps = self._maps(window, keys, groups)
+        prior = 2 * window.shrink(before) - 1 if before is not None and before.any() else None
+        view = View(scene, groups, maps, stack(scene, groups, maps, prior))
+        u = cut_of(self._decide(view), scene)
+        mask = np.zeros(self._image.shape, bool) if before is None else before.copy()
+        new = self._to_voxels(u, window)
+        if prior is not None:
+            new = np.where(self._owned(view, keys), new, mask[window.box])
+        mask[window.box] = new
+        return _tidy(mask, groups, start)
+
+    def _owned(self, view: View, keys: list[str]) -> Mask:
+        """Voxels of the window that the newest prompt is nearest to."""
+        newest = len(keys) - (2 if keys[-1] == "start" else 1)
+        others = [view.reach_of(n) for n in range(len(keys)) if n != newest]
+        if not others:
+            return np.ones(view.scene.window.image_shape, bool)
+        lead = np.minimum.reduce(others) + SLACK - view.reach_of(newest)
+        return np.asarray(view.scene.window.grow(lead) > 0)
+
+    def _maps(
+        self, window: Window, keys: list[str], groups: list[Group]
+    ) -> tuple[Scene, list[GroupMaps]]:
+        """Scene and maps of the window; those of earlier prompts are kept while it stays."""
+        if self._scene is None or self._scene.window != window:
+            self._scene, self._known_maps = Scene.of(self._prepared, window), {}
+        for key, g in zip(keys, groups, strict=True):
+            if key not in self._known_maps:
+                self._known_maps[key] = group_maps(self._scene, g)
+        return self._scene, [self._known_maps[key] for key in keys]
+
+    def _to_voxels(self, u: Field, window: Window) -> Mask:
+        """Bring the cut to the image grid, its border following the image's own intensities."""
+        fine = window.grow(u)
+        if max(window.factors) > 1:
+            fine = fine + _detail(self._prepared, window, u)
+        return np.asarray(fine > 0.5)
+
+
+def cut_of(evidence: Field, scene: Scene) -> Field:
+    """The smooth cut of the evidence, its border drawn to the edges of the scene."""
+    edges = SMOOTHNESS * (0.15 + 1 / (1 + np.square(scene.gradient / 2))).astype(np.float32)
+    return smooth_cut(np.clip(evidence, -4, 4), edges, scene.window.spacing)
+
+
+def _detail(prepared: Prepared, window: Window, u: Field) -> Field:
+    """What block means hide: voxels near the border nearer to inside or outside intensities."""
+    smooth = prepared.smooth[window.box]
+    blocks = window.shrink(prepared.smooth)
+    weight = [np.maximum(ndimage.uniform_filter(w, 5), 1e-3) for w in (u, np.maximum(1 - u, 0))]
+    inside = ndimage.uniform_filter(blocks * u, 5) / weight[0]
+    outside = ndimage.uniform_filter(blocks * np.maximum(1 - u, 0), 5) / weight[1]
+    middle, contrast = window.grow((inside + outside) / 2), window.grow(inside - outside)
+    border = window.grow(4 * u * (1 - u) + 0.0)
+    spread = np.square(contrast) + np.square(2 * prepared.noise)
+    return np.clip(border, 0, 1) * np.clip((smooth - middle) * contrast / spread, -0.5, 0.5)
+
+
+def _tidy(mask: Mask, groups: list[Group], start: Mask | None) -> Mask:
+    """Seeds get their way, and only parts that a prompt or the start mask touches stay."""
+    anchors = np.zeros(mask.shape, bool) if start is None else start & mask
+    for g in groups:
+        place = tuple(g.seeds.T)
+        if g.include and len(g.seeds) < 64:
+            mask[place] = True
+        elif not g.include:
+            mask[place] = False
+    for g in groups:
+        if g.include:
+            anchors[tuple(g.seeds.T)] = mask[tuple(g.seeds.T)]
+    box = bounding_box(mask)
+    if box is None:
+        return mask
+    labels, count = ndimage.label(mask[box])
+    if count > 1:
+        keep = np.zeros(count + 1, bool)
+        keep[np.unique(labels[anchors[box]])] = True
+        keep[0] = False
+        mask[box] = keep[labels]
+    return mask
+
+
+def _spacing(image: Image) -> tuple[float, float, float]:
+    i, j, k = image.spacing
+    return k, j, i
+
+
+def _grey(image: Image) -> Field:
+    values = np.asarray(image.array, dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise InputError("The image holds values that are not numbers (NaN or infinite).")
+    if float(values.min()) == float(values.max()):
+        raise InputError("All voxels of the image have the same value: there is nothing to find.")
+    return values
