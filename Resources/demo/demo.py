@@ -108,28 +108,16 @@ def describe(prompt: Prompt) -> str:
 def draw(output: Path, head: Result, film: Result) -> None:
     """Slices, surfaces, and frames of the film, as PNG."""
     with Bar("  pictures") as bar:
-        solid = render(head.image, surfaces(head), View(cases.VIEW), BACKGROUND)
+        surfaces = [
+            Surface(drawn.mask, drawn.color, structure.glass)
+            for drawn, structure in zip(head.drawn, cases.HEAD, strict=True)
+        ]
+        solid = render(head.image, surfaces, View(cases.VIEW), BACKGROUND)
         save_picture(output / "head_3d.png", solid)
         bar(0.4)
         head_picture(output / "head.png", head.image, head.drawn, cases.HEAD_AT, solid)
         bar(0.7)
         film_picture(output / "film.png", film.image, film.drawn, cases.FILM_FRAMES)
-
-
-def surfaces(head: Result) -> list[Surface]:
-    """The segments of the head as they are shown in 3D."""
-    shown = []
-    for drawn, structure in zip(head.drawn, cases.HEAD, strict=True):
-        mask = drawn.mask & right_half(head.image) if structure.halved else drawn.mask
-        shown.append(Surface(mask, drawn.color, structure.glass))
-    return shown
-
-
-def right_half(image: Image) -> Mask:
-    """Voxels ``(K, J, I)`` on the patient's right."""
-    right = image.affine[0, :3]
-    axes = (np.arange(n) * step for n, step in zip(image.shape, right[::-1], strict=True))
-    return sum(np.meshgrid(*axes, indexing="ij", sparse=True)) + image.affine[0, 3] > 2.0
 
 
 if __name__ == "__main__":

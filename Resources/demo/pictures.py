@@ -148,7 +148,7 @@ def _sampled(image: Image, array: Array, plane: Plane, at: float, side: Array, u
 
 def _draw_prompt(axis: Any, prompt: Prompt, plane: Plane, at: float, near: float) -> None:
     color = INCLUDE if prompt.include else EXCLUDE
-    places = prompt.positions()
+    places = _dense(prompt.points) if isinstance(prompt, Scribble) else prompt.positions()
     side, up, through = places[:, plane.side], places[:, plane.up], places[:, plane.through]
     if through.min() > at + near or through.max() < at - near:
         return
@@ -158,11 +158,19 @@ def _draw_prompt(axis: Any, prompt: Prompt, plane: Plane, at: float, near: float
         line = np.array([[ends[0][a], ends[1][b]] for a, b in corners]).T
         axis.plot(*line, color=color, linewidth=1.6, linestyle=(0, (4, 2)))
     elif isinstance(prompt, Scribble):
-        axis.plot(side, up, color="black", linewidth=5.5, solid_capstyle="round")
-        axis.plot(side, up, color=color, linewidth=3.0, solid_capstyle="round")
+        shown = np.where(np.abs(through - at) <= near, side, np.nan)
+        axis.plot(shown, up, color="black", linewidth=5.5, solid_capstyle="round")
+        axis.plot(shown, up, color=color, linewidth=3.0, solid_capstyle="round")
     elif isinstance(prompt, Point):
         shape = "o" if prompt.include else "X"
         axis.plot(side, up, shape, color=color, markersize=11, mec="black", mew=1.4)
+
+
+def _dense(points: Array) -> Array:
+    """A polyline ``(N, 3)`` with a point every half mm or so."""
+    along = np.concatenate([[0], np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum()])
+    fine = np.linspace(0, along[-1], int(2 * along[-1]) + 2)
+    return np.stack([np.interp(fine, along, points[:, n]) for n in range(3)], axis=1)
 
 
 def _letters(axis: Any, edges: str) -> None:
@@ -193,13 +201,13 @@ def _save(figure: Any, path: Path, drawn: Sequence[Drawn]) -> None:
     figure.legend(
         handles=keys,
         loc="lower center",
-        ncols=len(keys),
+        ncols=min(len(keys), 5),
         frameon=False,
         labelcolor=INK,
         fontsize=10,
     )
     figure.subplots_adjust(
-        left=0.005, right=0.995, top=0.995, bottom=0.05, wspace=0.01, hspace=0.01
+        left=0.005, right=0.995, top=0.995, bottom=0.06, wspace=0.01, hspace=0.01
     )
     figure.savefig(path, dpi=100, facecolor=BACKGROUND)
     plt.close(figure)
