@@ -17,7 +17,7 @@ Factory = Callable[[str], Model]
 
 #: Name -> "module:factory" of the models that come with the package.
 BUILT_IN = {
-    "geodesic-cut": "medseg.models.geodesic_cut:create",
+    "geodesic-cut": "medseg.models.embedded.model:geodesic_cut",
 }
 #: What a session uses when nobody names a model (the model card says why).
 DEFAULT = "geodesic-cut"

@@ -28,6 +28,7 @@ class Votes:
     alike_turn: float = 1.7
     alike_later: float = 0.5
     histogram: float = 1.0
+    histogram_most: float = 1.0
     rival: float = 2.0
     rounds: int = 2
     near: float = 1.3
@@ -52,12 +53,12 @@ def evidence(view: View, votes: Votes = Votes()) -> Field:
         outside = ((odds < 0) & (stack[DISTANCE] < votes.near)) + 3.0 * (rival < -0.3)
         if inside.sum() < 4 or outside.sum() < 4:
             break
-        learned = _histogram_odds(stack[SIGNED], inside, outside)
+        learned = _histogram_odds(stack[SIGNED], inside, outside, votes.histogram_most)
         odds = place + votes.alike_later * alike + votes.histogram * learned
     return np.asarray(odds, dtype=np.float32)
 
 
-def _histogram_odds(values: Field, inside: Field, outside: Field) -> Field:
+def _histogram_odds(values: Field, inside: Field, outside: Field, most: float) -> Field:
     """Log ratio of the two smoothed histograms at every block; ``values`` lie in -2..2."""
     bins = np.clip((values + 2) * 16, 0, 63).astype(np.intp)
     shares = []
@@ -65,4 +66,4 @@ def _histogram_odds(values: Field, inside: Field, outside: Field) -> Field:
         counts = np.bincount(bins.ravel(), weights=weight.ravel(), minlength=64)
         counts = ndimage.gaussian_filter1d(counts, 1.5, mode="nearest")
         shares.append(counts / counts.sum() + 0.004)
-    return np.clip(np.log(shares[0] / shares[1]), -3, 3)[bins]
+    return np.clip(np.log(shares[0] / shares[1]), -3, most)[bins]

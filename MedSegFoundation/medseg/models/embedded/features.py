@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...image import Array
+from ...io.itk import sitk
 from .grid import Field
 
 Triple = tuple[float, float, float]
@@ -116,7 +116,8 @@ def _exit_radii(image: Prepared, seeds: Array, mean: float, spread: float) -> Ar
     shape = np.array(image.values.shape)
     centre = seeds[np.argmin(((seeds - seeds.mean(0)) ** 2).sum(1))]
     step = min(image.spacing)
-    count = int(max(8, min(160, 0.5 * np.linalg.norm(shape * image.spacing) / step)))
+    half_diagonal = 0.5 * float(np.linalg.norm(shape * image.spacing))
+    count = int(np.clip(half_diagonal / step, 8, 160))
     radii = np.arange(1, count + 1) * step
     flat = shape == 1
     directions = DIRECTIONS.copy()

@@ -69,7 +69,7 @@ class Window:
                 counts = np.diff(np.append(starts, part.shape[axis]))
                 shape = [1, 1, 1]
                 shape[axis] = -1
-                part = sums / counts.reshape(shape).astype(np.float32)
+                part = np.divide(sums, counts.reshape(shape), dtype=np.float32)
         return part
 
     def grow(self, blocks: Field) -> Field:

@@ -126,7 +126,7 @@ def _joined(points: Array) -> Array:
 def _widened(seeds: Seeds, radius: float, image: Image) -> Seeds:
     spacing = np.array(image.spacing[::-1])
     reach = np.floor(radius / spacing).astype(int)
-    steps = np.indices(2 * reach + 1).reshape(3, -1).T - reach
+    steps = np.indices(tuple(2 * reach + 1)).reshape(3, -1).T - reach
     steps = steps[((steps * spacing) ** 2).sum(1) <= radius**2]
     return _inside((seeds[:, None] + steps).reshape(-1, 3), image.shape)
 
@@ -212,7 +212,7 @@ def _grid_around(image: Image, centre: Array, axes: Array, half: Array) -> Seeds
     high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, image.shape)
     if (low >= high).any():
         raise PromptError("The prompt lies outside the image; draw it inside.")
-    return np.asarray(np.indices(high - low).reshape(3, -1).T + low, dtype=np.intp)
+    return np.asarray(np.indices(tuple(high - low)).reshape(3, -1).T + low, dtype=np.intp)
 
 
 def _in_polygon(points: Array, loop: Array) -> Array:

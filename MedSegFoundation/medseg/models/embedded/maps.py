@@ -182,6 +182,8 @@ def stack(
 #: texture or noise hide the border. Both are pure numbers, so no unit is assumed.
 _TRUST = 0.55
 _SHARE = 0.09
+#: A later include prompt is about a part of the object.
+_LATER = 0.8
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,10 @@ class View:
         shape, spacing = self.scene.prepared.values.shape, self.scene.prepared.spacing
         extents = [n * s for n, s in zip(shape, spacing, strict=True) if n > 1]
         typical = _SHARE * float(np.exp(np.mean(np.log(extents))))
-        return self.maps[number].geodesic + np.float32((1 - _TRUST) * np.log(radius / typical))
+        shift = (1 - _TRUST) * np.log(radius / typical)
+        if number and self.groups[number].include:
+            shift -= np.log(_LATER)
+        return self.maps[number].geodesic + np.float32(shift)
 
 
 def _log(ratio: Field) -> Field:

@@ -1,0 +1,40 @@
+"""The embedded models as `medseg.model.Model`: the classical step, the network, and both."""
+
+from __future__ import annotations
+
+from ...image import Image
+from ...model import Capabilities
+from . import classical
+from .interactive import Decide, Interactive
+
+_CAPABILITIES = Capabilities(
+    prompts=frozenset({"point", "box", "scribble", "lasso"}),
+    dimensions=frozenset({"2d", "3d", "2d+t"}),
+    start_mask=True,
+    normalises=True,
+    colour=False,
+    licence="Apache-2.0",
+)
+
+
+class Embedded:
+    """A way of deciding, with a name; see `interactive` for the rest."""
+
+    capabilities = _CAPABILITIES
+
+    def __init__(
+        self, name: str, version: str, decide: Decide, weights_hash: str | None = None
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.weights_hash = weights_hash
+        self._decide = decide
+
+    def open(self, image: Image) -> Interactive:
+        """See `medseg.model.Model`; raises `InputError` for an image without any contrast."""
+        return Interactive(image, self._decide)
+
+
+def geodesic_cut(device: str) -> Embedded:
+    """The classical step: no weights, numpy, scipy and SimpleITK only, CPU whatever ``device``."""
+    return Embedded("geodesic-cut", "1", classical.evidence)
