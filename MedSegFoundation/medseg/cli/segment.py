@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
         label = f"{prompt.kind} {number + 1} of {len(prompts)}"
         with Bar(label, options.quiet) as bar:
             step = session.add(prompt, progress=bar)
-        say(f"{label}: {step.ml:.1f} mL, {step.seconds:.2f} s", options.quiet)
+        say(f"{label}: {size(step.voxels, image)}, {step.seconds:.2f} s", options.quiet)
         if options.json:
             print(json.dumps(facts(prompt, step, image)), flush=True)
     _write(output, edited, session, options.quiet)
@@ -75,14 +75,15 @@ def checked_output(text: str, image: str) -> Path:
 def facts(prompt: Prompt, step: Step, image: Image) -> dict[str, object]:
     """One line of ``--json``.
 
-    ``changed``: first and last changed voxel ``ijk`` and the outer bounds ``ras`` in mm, or None.
+    ``ml``: None for a film, whose third axis is time. ``changed``: first and last changed voxel
+    ``ijk`` and the outer bounds ``ras`` in mm, or None.
     """
     return {
         "kind": prompt.kind,
         "include": prompt.include,
         "seconds": round(step.seconds, 4),
         "voxels": step.voxels,
-        "ml": round(step.ml, 4),
+        "ml": None if image.time_axis else round(step.ml, 4),
         "changed": _changed(step, image),
     }
 
@@ -102,5 +103,11 @@ def _write(output: Path, edited: Edited, session: Session, quiet: bool) -> None:
     voxels = int(segment.mask.sum())
     kept = f"; {len(others)} other segments kept" if others else ""
     empty = " It is empty: add a prompt inside the structure." if not voxels else ""
-    volume = voxels * session.image.voxel_ml
-    say(f"{output}: '{segment.name}', {volume:.1f} mL, {voxels} voxels{kept}.{empty}", quiet)
+    say(f"{output}: '{segment.name}', {size(voxels, session.image)}{kept}.{empty}", quiet)
+
+
+def size(voxels: int, image: Image) -> str:
+    """How large a mask is, in words; a film has no volume."""
+    if image.time_axis:
+        return f"{voxels / image.shape[0]:.0f} pixels a frame"
+    return f"{voxels * image.voxel_ml:.1f} mL ({voxels} voxels)"
