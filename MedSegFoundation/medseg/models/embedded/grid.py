@@ -80,6 +80,12 @@ class Window:
                 part = _interpolate(part, axis, factor, length)
         return part
 
+    def centres(self) -> Array:
+        """``(N, 3)`` image voxel coordinates (k, j, i) of the block centres, in C order."""
+        factors = np.array(self.factors)
+        start = np.array([b.start for b in self.box])
+        return np.indices(self.shape).reshape(3, -1).T * factors + start + (factors - 1) / 2
+
     def block_of(self, voxels: Array) -> NDArray[np.intp]:
         """Block indices ``(N, 3)`` of image voxels ``(N, 3)``, both (k, j, i)."""
         start = [b.start for b in self.box]

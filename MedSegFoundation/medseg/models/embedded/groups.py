@@ -22,6 +22,27 @@ MOST_SEEDS = 4000
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A box that the object does not leave, in voxel coordinates (k, j, i).
+
+    ``to_box`` maps ``voxel - centre`` to box coordinates, inside from -1 to 1 on each axis. A box
+    drawn in a slice has one ``flat`` axis and limits that slice only.
+    """
+
+    centre: Array
+    to_box: Array
+    flat: int | None
+
+    def allows(self, voxels: Array) -> Array:
+        """True for each of the voxels ``(N, 3)`` that may belong to the object."""
+        place = np.abs((voxels - self.centre) @ self.to_box.T)
+        if self.flat is None:
+            return np.asarray(place.max(1) <= 1)
+        others = np.delete(place, self.flat, axis=1).max(1)
+        return np.asarray((place[:, self.flat] > 1) | (others <= 1))
+
+
+@dataclass(frozen=True)
 class Group:
     """One prompt on the grid of an image.
 
@@ -34,8 +55,11 @@ class Group:
     include: bool
     model: SeedModel
     against: Seeds
+    limit: Limit | None = None
 
 
+#: Box and loop seeds fill the middle already: this share of the radius is left beyond them.
+_BEYOND_SEEDS = 0.4
 _NONE: Seeds = np.zeros((0, 3), np.intp)
 
 
@@ -159,6 +183,7 @@ class _Region:
     outer: Seeds
     depth: Array  # per inner voxel: 0 at the border of the region, 1 in the middle
     radii: Array
+    limit: Limit | None = None
 
 
 def _box_voxels(box: Box, image: Image) -> _Region:
@@ -180,7 +205,13 @@ def _box_voxels(box: Box, image: Image) -> _Region:
     unit = DIRECTIONS[:, ::-1] @ (image.affine[:3, :3] / spacing).T
     along = np.abs(unit @ box.axes) / full
     radii = 1 / np.sqrt((along**2).sum(1))
-    return _Region(voxels[inner], voxels[~inner], 1 - share[inner], radii)
+    to_voxel = np.linalg.inv(image.affine[:3, :3])[::-1] @ (box.axes * (wide * flat + half + 1e-9))
+    limit = Limit(
+        image.ras_to_ijk(box.center)[::-1],
+        np.linalg.inv(to_voxel),
+        int(flat.argmax()) if flat.any() else None,
+    )
+    return _Region(voxels[inner], voxels[~inner], 1 - share[inner], radii, limit)
 
 
 def _lasso_voxels(lasso: Lasso, image: Image) -> _Region:
@@ -240,7 +271,9 @@ def _from_region(region: _Region, prompt: Box | Lasso, image: Image, prepared: P
         seeds = region.inner
         return Group(_thin(seeds), False, _even_model(seeds, region, prepared), _NONE)
     seeds = _likely_inside(region, prepared)
-    return Group(_thin(seeds), True, _even_model(seeds, region, prepared), _thin(region.outer))
+    model = _even_model(seeds, region, prepared)
+    model = replace(model, radii=_BEYOND_SEEDS * model.radii)
+    return Group(_thin(seeds), True, model, _thin(region.outer), region.limit)
 
 
 def _even_model(seeds: Seeds, region: _Region, prepared: Prepared) -> SeedModel:
@@ -251,19 +284,29 @@ def _even_model(seeds: Seeds, region: _Region, prepared: Prepared) -> SeedModel:
 
 
 def _likely_inside(region: _Region, prepared: Prepared) -> Seeds:
-    """Voxels well inside the region whose intensity is commoner inside than around it."""
+    """Voxels well inside the region with the intensities that stand out against its rim."""
     values = prepared.smooth[tuple(region.inner.T)]
-    around = prepared.smooth[tuple(region.outer.T)] if len(region.outer) else values[:0]
-    middle = region.depth >= np.quantile(region.depth, 0.5)
-    low, high = np.percentile(values, [1, 99])
-    edges = np.linspace(low, max(high, low + prepared.noise), 33)
-    inside = _histogram(values[middle], edges)
-    outside = _histogram(around, edges) if len(around) > 20 else np.ones(32) / 32
-    score = np.log(inside + 0.002) - np.log(outside + 0.002)
-    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, 31)
-    rank = score[bins] + 2 * region.depth
-    chosen = middle & (rank >= np.quantile(rank[middle], 0.6))
-    return region.inner[chosen]
+    middle = region.depth >= np.quantile(region.depth, 0.6)
+    low, high = np.percentile(values, [0.5, 99.5])
+    count = int(np.clip((high - low) / prepared.noise, 4, 64))
+    edges = np.linspace(low, max(high, low + prepared.noise), count + 1)
+    rim = prepared.smooth[tuple(region.outer.T)] if len(region.outer) else values[~middle]
+    inside, around = _histogram(values[middle], edges), _histogram(rim, edges)
+    excess = np.where(inside > around, (inside - around) * inside, 0)
+    peak = edges[int(np.argmax(excess))] + 0.5 * (edges[1] - edges[0])
+    width = max(2.0 * prepared.noise, edges[1] - edges[0])
+    chosen = middle & (np.abs(values - peak) <= width)
+    return _largest_part(region.inner[chosen if chosen.any() else middle])
+
+
+def _largest_part(seeds: Seeds) -> Seeds:
+    """The largest face-connected part of a set of voxels ``(N, 3)``."""
+    low = seeds.min(0)
+    marks = np.zeros(tuple(seeds.max(0) - low + 1), bool)
+    marks[tuple((seeds - low).T)] = True
+    labels, count = ndimage.label(marks)
+    found = labels[tuple((seeds - low).T)]
+    return seeds[found == np.bincount(found, minlength=count + 1).argmax()]
 
 
 def _histogram(values: Array, edges: Array) -> Array:

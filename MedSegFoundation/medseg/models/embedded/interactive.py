@@ -90,7 +90,11 @@ class Interactive:
         scene, maps = self._maps(window, keys, groups)
         prior = 2 * window.shrink(before) - 1 if before is not None and before.any() else None
         view = View(scene, groups, maps, stack(scene, groups, maps, prior))
-        u = cut_of(self._decide(view), scene)
+        odds = self._decide(view)
+        for g in groups:
+            if g.limit is not None:
+                odds[~g.limit.allows(window.centres()).reshape(odds.shape)] = -4.0
+        u = cut_of(odds, scene)
         mask = np.zeros(self._image.shape, bool) if before is None else before.copy()
         new = self._to_voxels(u, window)
         if prior is not None:
