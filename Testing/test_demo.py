@@ -12,6 +12,7 @@ from medseg.io import read_image
 sys.path.insert(0, str(Path(__file__).parents[1] / "Resources" / "demo"))
 
 import cases
+import demo
 import pictures
 import sources
 import surface
@@ -107,3 +108,9 @@ def test_sagittal_slices_look_to_the_left_and_stand_upright(ball):
     vertex = place(axis.transData.transform((0.0, 8.0)))
     plt.close(figure)
     assert nose[0] < 0.5 < vertex[1]
+
+
+def test_the_halved_structure_is_the_patients_right(ball):
+    image, _ = ball
+    k, j, i = np.nonzero(demo.right_half(image))
+    assert image.ijk_to_ras(np.column_stack([i, j, k]))[:, 0].min() > 2

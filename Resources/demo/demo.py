@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +14,16 @@ import cases
 import numpy as np
 import sources
 from medseg import Image, MedsegError, Model, Prompt, Session, find
+from medseg.cli.edit import Edited, finished
 from medseg.cli.terminal import Bar, say, table
 from medseg.evaluate import dice
 from medseg.image import Mask
 from medseg.io import Segment, Segmentation, read_image, write_segmentation
-from medseg.record import Record
 from pictures import BACKGROUND, Drawn, film_picture, head_picture, save_picture
+from scipy import ndimage
 from surface import Surface, View, render
 
+SHELL_ABOVE, SHELL_COLOR = 20, (0.80, 0.84, 0.92)
 HEADER = ["image", "structure", "prompt", "seconds", "mL", "Dice"]
 
 
@@ -59,7 +60,7 @@ def segment_head(model: Model) -> Result:
     say("Head MR (average of 152 people, 1 mm)")
     result = Result(read_image(sources.head(sources.T1)))
     for structure in cases.HEAD:
-        truth = None if structure.tissue is None else tissue(structure.tissue)
+        truth = tissue(structure.tissue) if structure.tissue else None
         add(result, "head MR", structure, model, truth)
     return result
 
@@ -73,16 +74,15 @@ def segment_film(model: Model) -> Result:
     return result
 
 
-def tissue(names: Sequence[str]) -> Mask:
-    """Where tissue probability maps of the wheel, added up, are one half or more."""
-    maps = [read_image(sources.head(name)).array.astype(int) for name in names]
-    return np.asarray(sum(maps) >= 128)
+def tissue(name: str) -> Mask:
+    """Where a tissue probability map of the wheel (0 to 255) is one half or more."""
+    return np.asarray(read_image(sources.head(name)).array >= 128)
 
 
 def add(
     result: Result, title: str, structure: cases.Structure, model: Model, truth: Mask | None = None
 ) -> None:
-    """Apply the prompts of a structure one by one and keep what they made."""
+    """Apply the prompts of a structure one by one; voxels of earlier structures stay theirs."""
     session = Session(result.image, model)
     for number, prompt in enumerate(structure.prompts):
         label = f"  {structure.name}: {describe(prompt)} ({number + 1}/{len(structure.prompts)})"
@@ -93,11 +93,12 @@ def add(
         row = [title, structure.name, describe(prompt), f"{step.seconds:.2f}", volume, score]
         result.rows.append(row)
         say(f"{label}  {step.seconds:.2f} s")
+    empty = np.zeros(result.image.shape, bool)
     name = f"Segment_{len(result.segments) + 1}"
-    tags = Record.of(session).tags()
-    mask = session.mask.copy()
-    result.segments.append(Segment(name, structure.name, structure.color, mask, tags))
-    result.drawn.append(Drawn(structure.name, structure.color, mask, session.prompts))
+    blank = Segment(name, structure.name, structure.color, empty)
+    segment = finished(Edited((*result.segments, blank), len(result.segments)), session)
+    result.segments.append(segment)
+    result.drawn.append(Drawn(segment.name, segment.color, segment.mask, session.prompts))
 
 
 def describe(prompt: Prompt) -> str:
@@ -108,16 +109,29 @@ def describe(prompt: Prompt) -> str:
 def draw(output: Path, head: Result, film: Result) -> None:
     """Slices, surfaces, and frames of the film, as PNG."""
     with Bar("  pictures") as bar:
-        surfaces = [
-            Surface(drawn.mask, drawn.color, structure.glass)
-            for drawn, structure in zip(head.drawn, cases.HEAD, strict=True)
-        ]
-        solid = render(head.image, surfaces, View(cases.VIEW), BACKGROUND)
+        solid = render(head.image, surfaces(head), View(cases.VIEW), BACKGROUND)
         save_picture(output / "head_3d.png", solid)
         bar(0.4)
         head_picture(output / "head.png", head.image, head.drawn, cases.HEAD_AT, solid)
         bar(0.7)
         film_picture(output / "film.png", film.image, film.drawn, cases.FILM_FRAMES)
+
+
+def surfaces(head: Result) -> list[Surface]:
+    """The segments as they are shown in 3D, in the image itself as a shell of glass."""
+    inside = ndimage.binary_fill_holes(head.image.array > SHELL_ABOVE)
+    shown = [Surface(np.asarray(inside), SHELL_COLOR, glass=True)]
+    for drawn, structure in zip(head.drawn, cases.HEAD, strict=True):
+        mask = drawn.mask & right_half(head.image) if structure.halved else drawn.mask
+        shown.append(Surface(mask, drawn.color))
+    return shown
+
+
+def right_half(image: Image) -> Mask:
+    """Voxels ``(K, J, I)`` on the patient's right."""
+    right = image.affine[0, :3][::-1]
+    k, j, i = (np.arange(n) * step for n, step in zip(image.shape, right, strict=True))
+    return np.asarray(k[:, None, None] + j[:, None] + i + image.affine[0, 3] > 2.0)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ BACKGROUND = (0.0, 0.0, 0.0)
 INK = (0.86, 0.89, 0.94)
 INCLUDE, EXCLUDE = (0.45, 0.95, 0.55), (1.0, 0.62, 0.2)
 STEP_MM = 0.5
-MARGIN_MM = 14.0
+MARGIN_MM = 27.0
 NEAR_MM = 3.0
 
 
@@ -75,7 +75,7 @@ def head_picture(
     axes[1, 1].imshow(solid, interpolation="lanczos")
     axes[1, 1].margins(0.06)
     axes[1, 1].set_axis_off()
-    _corner(axes[1, 1], "3D, seen from the left front")
+    _corner(axes[1, 1], "3D, seen from the left front; glass: the image itself")
     _save(figure, path, drawn)
 
 
@@ -190,9 +190,11 @@ def _save(figure: Any, path: Path, drawn: Sequence[Drawn]) -> None:
     """Add the legend and write the PNG."""
     keys = [Line2D([], [], color=s.color, linewidth=6, label=s.name) for s in drawn]
     dots = {"linestyle": "", "markersize": 9, "mec": "black"}
-    keys.append(Line2D([], [], marker="o", color=INCLUDE, label="include", **dots))
     prompts = [p for s in drawn for p in s.prompts]
-    if not all(p.include for p in prompts):
+    points = [p for p in prompts if isinstance(p, Point)]
+    if any(p.include for p in points):
+        keys.append(Line2D([], [], marker="o", color=INCLUDE, label="include", **dots))
+    if not all(p.include for p in points):
         keys.append(Line2D([], [], marker="X", color=EXCLUDE, label="exclude", **dots))
     if any(isinstance(p, Box) for p in prompts):
         keys.append(Line2D([], [], color=INCLUDE, linestyle=(0, (3, 2)), label="box"))

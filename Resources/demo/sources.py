@@ -9,7 +9,6 @@ from medseg import InputError
 
 T1 = "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 WHITE_MATTER = "mni_icbm152_wm_tal_nlin_sym_09a_converted.nii.gz"
-GREY_MATTER = "mni_icbm152_gm_tal_nlin_sym_09a_converted.nii.gz"
 
 
 def head(name: str) -> Path:
