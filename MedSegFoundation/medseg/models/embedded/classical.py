@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -14,6 +14,8 @@ SIGNED = CHANNELS.index("signed")
 UNLIKE = CHANNELS.index("unlike_smooth")
 STAR = CHANNELS.index("star")
 DISTANCE = CHANNELS.index("distance")
+GRADIENT = CHANNELS.index("gradient")
+PRIOR = CHANNELS.index("prior")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,71 @@ class Votes:
     rival: float = 2.0
     rounds: int = 2
     near: float = 1.3
+    distrust: float = 0.03
+    gap: float = 1.5
+    depth: float = 4.0
+
+
+#: Sizes tried for the object of the newest prompt, as factors of the measured one.
+SIZES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+#: What a size is worth: sharpness of the border, unlikeness of inside and rim (both fitted on
+#: synthetic volumes).
+SHARP, APART = 0.12, 0.13
+
+
+def decide(view: View, votes: Votes = Votes()) -> Field:
+    """Log odds ``(K, J, I)``; settles the size of the newest group in ``view.scales`` first."""
+    if view.groups[view.newest].limit is not None:
+        return evidence(view, votes)
+    if (view.stack[PRIOR] > 0).any():
+        view.scales[view.newest] = _correction(view, votes)
+        return evidence(view, votes)
+    return _best_size(view, votes)
+
+
+def _best_size(view: View, votes: Votes) -> Field:
+    """The odds for the size whose border is worth most."""
+    tried = []
+    for size in SIZES:
+        scales = list(view.scales)
+        scales[view.newest] = float(np.log(size))
+        odds = evidence(replace(view, scales=scales), votes)
+        tried.append((_worth(odds, view) - votes.distrust * np.log(size) ** 2, scales, odds))
+    _, view.scales[:], odds = max(tried, key=lambda one: one[0])
+    return odds
+
+
+def _correction(view: View, votes: Votes) -> float:
+    """Log scale of a correction: it is about as large as it lies deep in the wrong part.
+
+    A click to take away sits between the borders of mask and object, so its depth in the mask
+    tells how much is wrong; for one to add, the gap to the mask says half of it.
+    """
+    group, window = view.groups[view.newest], view.scene.window
+    inside = view.stack[PRIOR] > 0
+    wrong = np.pad(~inside if group.include else inside, 1, constant_values=group.include)
+    depth = ndimage.distance_transform_edt(wrong, sampling=window.spacing)[1:-1, 1:-1, 1:-1]
+    blocks = window.block_of(window.within(group.seeds))
+    deepest = float(depth[tuple(blocks.T)].max()) if len(blocks) else 0.0
+    deepest = max(deepest, 0.7 * min(window.spacing))
+    expected = view.expected_size(view.newest)
+    if group.include:
+        return 0.5 * float(np.log(votes.gap * deepest / expected))
+    return float(np.log(votes.depth * deepest / expected))
+
+
+def _worth(odds: Field, view: View) -> float:
+    """How well a border lies: on edges, with other intensities just outside than inside."""
+    inside = ndimage.gaussian_filter(odds, 0.7) > 0
+    core, wide = ndimage.binary_erosion(inside, border_value=1), ndimage.binary_dilation(inside)
+    border = wide & ~core
+    rim = ndimage.binary_dilation(wide) & ~inside
+    if not border.any() or not rim.any():
+        return -1.0
+    bins = np.clip((view.stack[SIGNED] + 2) * 6, 0, 23).astype(np.intp)
+    shares = [np.bincount(bins[part], minlength=24) + 0.5 for part in (inside, rim)]
+    alike = float(np.sqrt(shares[0] / shares[0].sum() * shares[1] / shares[1].sum()).sum())
+    return SHARP * float(view.stack[GRADIENT][border].mean()) - APART * float(np.log(alike))
 
 
 def evidence(view: View, votes: Votes = Votes()) -> Field:

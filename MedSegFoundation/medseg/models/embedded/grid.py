@@ -86,6 +86,12 @@ class Window:
         start = np.array([b.start for b in self.box])
         return np.indices(self.shape).reshape(3, -1).T * factors + start + (factors - 1) / 2
 
+    def within(self, voxels: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those of the image voxels ``(N, 3)`` (k, j, i) that lie in the window."""
+        low = np.array([b.start for b in self.box])
+        high = np.array([b.stop for b in self.box])
+        return voxels[((voxels >= low) & (voxels < high)).all(1)]
+
     def block_of(self, voxels: Array) -> NDArray[np.intp]:
         """Block indices ``(N, 3)`` of image voxels ``(N, 3)``, both (k, j, i)."""
         start = [b.start for b in self.box]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,46 +35,46 @@ class Interactive:
         self._decide = decide
         self._prepared = prepare(_grey(image), _spacing(image))
         self._groups: dict[str, Group] = {}
+        self._scales: dict[str, float] = {}
         self._scene: Scene | None = None
         self._known_maps: dict[str, GroupMaps] = {}
-        self._last: tuple[list[str], Mask | None, list[Mask]] = ([], None, [])
+        self._last: tuple[list[str], list[Mask]] = ([], [])
 
     def segment(
         self, prompts: Sequence[Prompt], start: Mask | None = None, progress: Progress | None = None
     ) -> Mask:
         """See `medseg.model.OpenImage`."""
-        keys, groups = self._groups_of(prompts)
-        masks = self._known(keys, start)
+        keys, groups = self._groups_of(prompts, start)
+        masks = self._known(keys)
         for count in range(len(masks) + 1, len(prompts) + 1):
             before = masks[-1] if masks else start
             masks.append(self._step(keys[:count], groups[:count], before, start))
             if progress:
                 progress(count / len(prompts))
-        self._last = (keys, start, masks)
+        self._last = (keys, masks)
         return masks[-1].copy()
 
-    def _groups_of(self, prompts: Sequence[Prompt]) -> tuple[list[str], list[Group]]:
+    def _groups_of(
+        self, prompts: Sequence[Prompt], start: Mask | None
+    ) -> tuple[list[str], list[Group]]:
         """A name and a seed group for each prompt; the name tells all that the group hangs on."""
         keys: list[str] = []
         groups: list[Group] = []
+        key = "" if start is None else hashlib.sha1(np.packbits(start).tobytes()).hexdigest()
         for prompt in prompts:
-            key = str(hash((keys[-1] if keys else "", repr(to_dict(prompt)))))
+            key = hashlib.sha1(f"{key} {to_dict(prompt)}".encode()).hexdigest()
             if key not in self._groups:
                 self._groups[key] = group(prompt, self._image, self._prepared, groups)
             keys.append(key)
             groups.append(self._groups[key])
         return keys, groups
 
-    def _known(self, keys: list[str], start: Mask | None) -> list[Mask]:
+    def _known(self, keys: list[str]) -> list[Mask]:
         """Masks of the longest run of first prompts that the last call shared."""
-        last_keys, last_start, masks = self._last
-        same_start = start is last_start or (
-            start is not None and last_start is not None and np.array_equal(start, last_start)
-        )
+        last, masks = self._last
         shared = 0
-        if same_start:
-            while shared < min(len(keys), len(masks)) and keys[shared] == last_keys[shared]:
-                shared += 1
+        while shared < min(len(keys), len(masks)) and keys[shared] == last[shared]:
+            shared += 1
         return masks[:shared]
 
     def _step(
@@ -89,8 +90,11 @@ class Interactive:
             )
         scene, maps = self._maps(window, keys, groups)
         prior = 2 * window.shrink(before) - 1 if before is not None and before.any() else None
-        view = View(scene, groups, maps, stack(scene, groups, maps, prior))
+        newest = len(keys) - (2 if keys[-1] == "start" else 1)
+        scales = [self._scales.get(key, 0.0) for key in keys]
+        view = View(scene, groups, maps, stack(scene, groups, maps, prior), newest, scales)
         odds = self._decide(view)
+        self._scales.update(zip(keys, view.scales, strict=True))
         for g in groups:
             if g.limit is not None:
                 odds[~g.limit.allows(window.centres()).reshape(odds.shape)] = -4.0
@@ -98,18 +102,9 @@ class Interactive:
         mask = np.zeros(self._image.shape, bool) if before is None else before.copy()
         new = self._to_voxels(u, window)
         if prior is not None:
-            new = np.where(self._owned(view, keys), new, mask[window.box])
+            new = np.where(_owned(view), new, mask[window.box])
         mask[window.box] = new
         return _tidy(mask, groups, start)
-
-    def _owned(self, view: View, keys: list[str]) -> Mask:
-        """Voxels of the window that the newest prompt is nearest to."""
-        newest = len(keys) - (2 if keys[-1] == "start" else 1)
-        others = [view.reach_of(n) for n in range(len(keys)) if n != newest]
-        if not others:
-            return np.ones(view.scene.window.image_shape, bool)
-        lead = np.minimum.reduce(others) + SLACK - view.reach_of(newest)
-        return np.asarray(view.scene.window.grow(lead) > 0)
 
     def _maps(
         self, window: Window, keys: list[str], groups: list[Group]
@@ -128,6 +123,15 @@ class Interactive:
         if max(window.factors) > 1:
             fine = fine + _detail(self._prepared, window, u)
         return np.asarray(fine > 0.5)
+
+
+def _owned(view: View) -> Mask:
+    """Voxels of the window that the newest prompt is nearest to."""
+    others = [view.reach_of(n) for n in range(len(view.groups)) if n != view.newest]
+    if not others:
+        return np.ones(view.scene.window.image_shape, bool)
+    lead = np.minimum.reduce(others) + SLACK - view.reach_of(view.newest)
+    return np.asarray(view.scene.window.grow(lead) > 0)
 
 
 def cut_of(evidence: Field, scene: Scene) -> Field:

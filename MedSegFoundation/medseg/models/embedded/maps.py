@@ -103,7 +103,7 @@ def group_maps(scene: Scene, group: Group) -> GroupMaps:
     window, model = scene.window, group.model
     unlike = np.log1p(np.abs(scene.smooth - model.mean) / model.spread)
     unlike_smooth = np.log1p(np.abs(scene.smoother - model.mean) / model.spread)
-    seeds = _within(group.seeds, window)
+    seeds = window.within(group.seeds)
     far = np.full(window.shape, _FAR, np.float32)
     if not len(seeds):
         return GroupMaps(unlike, unlike_smooth, far, far, far, far, None)
@@ -118,7 +118,7 @@ def group_maps(scene: Scene, group: Group) -> GroupMaps:
 
     distance, nearest = _distance(window, seeds)
     star = distance / _radii_towards(window, nearest, model)
-    outside = _within(group.against, window)
+    outside = window.within(group.against)
     return GroupMaps(
         unlike,
         unlike_smooth,
@@ -182,18 +182,21 @@ def stack(
 #: texture or noise hide the border. Both are pure numbers, so no unit is assumed.
 _TRUST = 0.55
 _SHARE = 0.09
-#: A later include prompt is about a part of the object.
-_LATER = 0.8
 
 
 @dataclass(frozen=True)
 class View:
-    """All that a decision may look at."""
+    """All that a decision may look at: one group per prompt, the newest at index ``newest``.
+
+    ``scales``: per group, the log of how much larger than measured its object is taken to be.
+    """
 
     scene: Scene
     groups: Sequence[Group]
     maps: Sequence[GroupMaps]
     stack: Field
+    newest: int
+    scales: list[float]
 
     def reach(self, include: bool) -> Field:
         """Log of path length over expected size, to the nearest include (exclude) group."""
@@ -205,14 +208,17 @@ class View:
 
     def reach_of(self, number: int) -> Field:
         """The same for one group."""
-        radius = self.groups[number].model.radius
-        shape, spacing = self.scene.prepared.values.shape, self.scene.prepared.spacing
-        extents = [n * s for n, s in zip(shape, spacing, strict=True) if n > 1]
+        shift = np.log(self.groups[number].model.radius / self.expected_size(number))
+        return self.maps[number].geodesic + np.float32(shift - self.scales[number])
+
+    def expected_size(self, number: int) -> float:
+        """Measured radius in mm of one group, drawn towards a share of the image."""
+        prepared = self.scene.prepared
+        extents = [
+            n * s for n, s in zip(prepared.values.shape, prepared.spacing, strict=True) if n > 1
+        ]
         typical = _SHARE * float(np.exp(np.mean(np.log(extents))))
-        shift = (1 - _TRUST) * np.log(radius / typical)
-        if number and self.groups[number].include:
-            shift -= np.log(_LATER)
-        return self.maps[number].geodesic + np.float32(shift)
+        return float(self.groups[number].model.radius ** _TRUST * typical ** (1 - _TRUST))
 
 
 def _log(ratio: Field) -> Field:
@@ -225,12 +231,6 @@ def _gradient(smooth: Field, spacing: tuple[float, float, float]) -> Field:
         if smooth.shape[axis] > 1:
             total += np.square(np.gradient(smooth, step, axis=axis))
     return np.sqrt(total)
-
-
-def _within(seeds: Seeds, window: Window) -> Seeds:
-    low = np.array([b.start for b in window.box])
-    high = np.array([b.stop for b in window.box])
-    return seeds[((seeds >= low) & (seeds < high)).all(1)]
 
 
 def _distance(window: Window, seeds: Seeds) -> tuple[Field, Field]:

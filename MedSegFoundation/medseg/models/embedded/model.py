@@ -37,4 +37,4 @@ class Embedded:
 
 def geodesic_cut(device: str) -> Embedded:
     """The classical step: no weights, numpy, scipy and SimpleITK only, CPU whatever ``device``."""
-    return Embedded("geodesic-cut", "1", classical.evidence)
+    return Embedded("geodesic-cut", "1", classical.decide)
