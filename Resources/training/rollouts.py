@@ -15,8 +15,8 @@ from medseg.evaluate import dice, next_click
 from medseg.image import Mask
 from medseg.models.embedded.features import Prepared, prepare
 from medseg.models.embedded.grid import Field, Window
-from medseg.models.embedded.groups import Group, group
-from medseg.models.embedded.maps import channels, window_for
+from medseg.models.embedded.groups import Group, from_mask, group
+from medseg.models.embedded.maps import Scene, View, group_maps, stack, window_for
 from medseg.prompts import Prompt
 from numpy.random import Generator
 from scipy import ndimage
@@ -48,7 +48,7 @@ class Example:
 
 @dataclass
 class Work:
-    """One object being segmented: what a session would keep."""
+    """One object being segmented, as `interactive.Interactive` does it, without its cut."""
 
     image: Image
     prepared: Prepared
@@ -60,19 +60,38 @@ class Work:
     def __post_init__(self) -> None:
         self.mask = self.start
 
-    def add(self, prompt: Prompt) -> tuple[Field, Window]:
-        """Channels after one more prompt."""
-        self.groups.append(group(prompt, self.image, self.prepared))
+    def add(self, prompt: Prompt) -> View:
+        """What there is to see after one more prompt."""
+        self.groups.append(group(prompt, self.image, self.prepared, self.groups))
         window = window_for(self.groups, self.prepared)
+        groups = list(self.groups)
+        if self.start is not None:
+            groups.append(from_mask(self.start, self.prepared))
         prior = None
         if self.mask is not None and self.mask.any():
             prior = 2 * window.shrink(self.mask) - 1
-        return channels(self.prepared, window, self.groups, prior), window
+        scene = Scene.of(self.prepared, window)
+        maps = [group_maps(scene, g) for g in groups]
+        rows = stack(scene, groups, maps, prior)
+        return View(scene, groups, maps, rows, len(self.groups) - 1, [0.0] * len(groups))
 
-    def take(self, logit: Field, window: Window) -> Mask:
-        """The mask that a logit gives; parts that no prompt touches go."""
-        mask = np.zeros(self.truth.shape, bool) if self.mask is None else self.mask.copy()
-        mask[window.box] = window.grow(logit) > 0
+    def take(self, view: View, logit: Field) -> Mask:
+        """The mask that a logit gives, changed only where the newest prompt is nearest."""
+        window = view.scene.window
+        for g in self.groups:
+            if g.limit is not None:
+                logit[~g.limit.allows(window.centres()).reshape(logit.shape)] = -4.0
+        new = window.grow(logit) > 0
+        mask = np.zeros(self.truth.shape, bool)
+        if self.mask is not None:
+            mask |= self.mask
+            new = np.where(_owned(view), new, mask[window.box])
+        mask[window.box] = new
+        self.mask = self._tidy(mask)
+        return self.mask
+
+    def _tidy(self, mask: Mask) -> Mask:
+        """Clicks get their way, and parts that no prompt touches go."""
         anchors = np.zeros_like(mask) if self.start is None else self.start.copy()
         for g in self.groups:
             anchors[tuple(g.seeds.T)] = g.include
@@ -83,8 +102,16 @@ class Work:
             kept = np.bincount(labels[anchors & mask], minlength=count + 1) > 0
             kept[0] = False
             mask = kept[labels]
-        self.mask = mask
         return mask
+
+
+def _owned(view: View, slack: float = 0.3) -> Mask:
+    """Voxels of the window that the newest prompt is nearest to."""
+    others = [view.reach_of(n) for n in range(len(view.groups)) if n != view.newest]
+    if not others:
+        return np.ones(view.scene.window.image_shape, bool)
+    lead = np.minimum.reduce(others) + slack - view.reach_of(view.newest)
+    return np.asarray(view.scene.window.grow(lead) > 0)
 
 
 def images(seed: int, difficulty: float) -> Iterator[tuple[Image, Mask]]:
@@ -123,12 +150,13 @@ def _session(work: Work, rng: Generator, predict: Predict) -> Iterator[Example]:
         prompt = _prompt(work, rng)
         if prompt is None:
             return
-        stack, window = work.add(prompt)
-        found = dice(work.take(predict(stack), window), work.truth)
+        view = work.add(prompt)
+        window = view.scene.window
+        found = dice(work.take(view, predict(view.stack)), work.truth)
         target = window.shrink(work.truth)
         area = _crop(window, work.groups, rng)
         yield Example(
-            stack[(slice(None), *area)].astype(np.float16),
+            view.stack[(slice(None), *area)].astype(np.float16),
             target[area].astype(np.float16),
             number if work.start is None else number + 1,
             found,
@@ -138,11 +166,7 @@ def _session(work: Work, rng: Generator, predict: Predict) -> Iterator[Example]:
 def _prompt(work: Work, rng: Generator) -> Prompt | None:
     if work.mask is None:
         return users.first_prompt(work.image, work.truth, rng)
-    prompt = users.correction(work.image, work.mask, work.truth, rng)
-    if prompt and not work.groups and (not prompt.include or rng.random() < 0.3):
-        inside = users.inside_of(work.image, work.mask, rng)
-        work.groups.append(group(inside, work.image, work.prepared))
-    return prompt
+    return users.correction(work.image, work.mask, work.truth, rng)
 
 
 def _crop(window: Window, groups: list[Group], rng: Generator) -> tuple[slice, ...]:
@@ -186,7 +210,7 @@ class HeldOut:
         for _ in range(clicks):
             prompt = next_click(mask, work.truth, work.image)
             if prompt is not None:
-                stack, window = work.add(prompt)
-                mask = work.take(predict(stack), window)
+                view = work.add(prompt)
+                mask = work.take(view, predict(view.stack))
             found.append(dice(mask, work.truth))
         return found

@@ -97,14 +97,6 @@ def corrupted(truth: Mask, rng: Generator) -> Mask:
     return mask if mask.any() else truth
 
 
-def inside_of(image: Image, mask: Mask, rng: Generator) -> Scribble:
-    """Deep voxels of a mask as seeds, for one that is only to be trimmed."""
-    depth, start = _depth(mask, image)
-    places = np.argwhere(depth >= 0.6 * depth.max())
-    places = places[rng.permutation(len(places))[:200]] + start
-    return Scribble(image.ijk_to_ras(places[:, ::-1]), connected=False)
-
-
 def _piece(region: Mask, rng: Generator) -> Mask:
     """One face-connected part, mostly the largest, sometimes any."""
     labels, count = ndimage.label(region)
