@@ -135,11 +135,28 @@ def rollouts(seed: int, difficulty: float, predict: Predict) -> Iterator[Example
     rng = np.random.default_rng([seed, 1])
     prepared = None
     for image, truth in images(seed, difficulty):
+        if rng.random() > _worth(image, truth):
+            continue
         prepared = prepared or prepare(image.array, _kji(image))
         try:
             yield from _session(Work(image, prepared, truth), rng, predict)
         except MedsegError:
             continue  # a prompt that marks no voxel
+
+
+def _worth(image: Image, truth: Mask) -> float:
+    """How often to take an object: less when it is tiny, or thin as a shell.
+
+    Nobody can tell such things from one click; too many of them teach to hedge.
+    """
+    box = ndimage.find_objects(truth.astype(np.uint8))[0]
+    wide = [(0, 0) if n == 1 else (1, 1) for n in truth.shape]
+    depth = ndimage.distance_transform_edt(np.pad(truth[box], wide), sampling=_kji(image)).max()
+    if min(truth.shape) == 1:
+        radius = np.sqrt(truth.sum() * image.voxel_ml * 1000 / _kji(image)[0] / np.pi)
+        return 0.4 if depth < 0.2 * radius else 1.0
+    radius = (truth.sum() * image.voxel_ml * 1000 * 3 / 4 / np.pi) ** (1 / 3)
+    return (0.35 if truth.sum() < 500 else 1.0) * (0.35 if depth < 0.2 * radius else 1.0)
 
 
 def _session(work: Work, rng: Generator, predict: Predict) -> Iterator[Example]:

@@ -152,8 +152,8 @@ def rate_at(progress: float, step: int) -> float:
 
 
 def difficulty_at(progress: float, rng: np.random.Generator) -> float:
-    """Anything from easy to a limit that reaches the hardest when 60 % are over."""
-    return float(rng.uniform(0, min(1.0, 0.4 + progress)))
+    """Anything from easy to a limit that rises to 0.8; harder scans than that are rare."""
+    return float(rng.uniform(0, 0.3 + 0.5 * progress))
 
 
 def predictor(weights: dict[str, Tensor]) -> Predict:
@@ -234,8 +234,12 @@ class Pool:
             self.dices[min(item.prompts, 6) - 1].append(item.dice)
 
     def pick(self, rng: np.random.Generator) -> Example:
+        """An example, rather one that went well: the hopeless ones teach little."""
         self.used += 1
-        return self.examples[int(rng.integers(len(self.examples)))]
+        while True:
+            example = self.examples[int(rng.integers(len(self.examples)))]
+            if rng.random() < 0.15 + example.dice:
+                return example
 
     def report(self) -> str:
         """Mean Dice on the way of the newest examples by number of prompts."""
