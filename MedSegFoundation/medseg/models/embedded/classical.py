@@ -23,14 +23,14 @@ class Votes:
     """How much each kind of evidence counts, and where it turns (see `evidence`)."""
 
     reach: float = 4.0
-    reach_turn: float = 0.35
+    reach_turn: float = 0.45
     star: float = 1.1
     star_turn: float = 1.1
-    alike: float = 2.2
+    alike: float = 1.6
     alike_turn: float = 1.7
     alike_later: float = 0.5
     histogram: float = 1.0
-    histogram_most: float = 1.0
+    histogram_most: float = 1.5
     rival: float = 2.0
     rounds: int = 2
     near: float = 1.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ class Window:
         seeds: Array,
         reach: float,
         step: float,
-        shape: tuple[int, int, int],
+        shape: Sequence[int],
         spacing: tuple[float, float, float],
     ) -> Window:
         """The window ``reach`` mm around seeds ``(N, 3)`` (k, j, i), blocks of up to ``step`` mm.

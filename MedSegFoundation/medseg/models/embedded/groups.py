@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 from ...errors import PromptError
 from ...image import Array, Image, Mask
@@ -19,6 +20,8 @@ from .features import DIRECTIONS, Prepared, SeedModel, seed_model
 Seeds = NDArray[np.intp]
 #: More seeds than this slow the geodesic maps down and add nothing.
 MOST_SEEDS = 4000
+#: Voxels of a region that are looked at; a larger one is sampled on a stride.
+MOST_VOXELS = 300_000
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,7 @@ class _Region:
     outer: Seeds
     depth: Array  # per inner voxel: 0 at the border of the region, 1 in the middle
     radii: Array
+    stride: Seeds  # voxels (k, j, i) from one sample to the next
     limit: Limit | None = None
 
 
@@ -194,7 +198,7 @@ def _box_voxels(box: Box, image: Image) -> _Region:
     step = np.abs(box.axes.T @ (image.affine[:3, :3] / spacing)) @ spacing
     shell = 0.35 * half[~flat].min() + 2 * min(image.spacing)
     wide = np.where(flat, step / 2, half + shell)
-    voxels = _grid_around(image, box.center, box.axes, wide)
+    voxels, stride = _grid_around(image, box.center, box.axes, wide, thin=bool(flat.any()))
     place = np.abs((image.ijk_to_ras(voxels[:, ::-1]) - box.center) @ box.axes)
     near = (place <= wide + 1e-6).all(1)
     voxels, place = voxels[near], place[near]
@@ -211,7 +215,7 @@ def _box_voxels(box: Box, image: Image) -> _Region:
         np.linalg.inv(to_voxel),
         int(flat.argmax()) if flat.any() else None,
     )
-    return _Region(voxels[inner], voxels[~inner], 1 - share[inner], radii, limit)
+    return _Region(voxels[inner], voxels[~inner], 1 - share[inner], radii, stride, limit)
 
 
 def _lasso_voxels(lasso: Lasso, image: Image) -> _Region:
@@ -224,26 +228,41 @@ def _lasso_voxels(lasso: Lasso, image: Image) -> _Region:
     radius = 0.5 * float(np.sqrt(np.prod(np.ptp(loop, axis=0))))
     ring = 0.35 * radius + 2 * float(spacing.min())
     wide = np.append(np.abs(loop).max(0) + ring, normal_step / 2)
-    voxels = _grid_around(image, centre, axes.T, wide)
+    voxels, stride = _grid_around(image, centre, axes.T, wide, thin=True)
     place = (image.ijk_to_ras(voxels[:, ::-1]) - centre) @ axes.T
     near = np.abs(place[:, 2]) <= normal_step / 2 + 1e-6
     voxels, place = voxels[near], place[near, :2]
     inner = _in_polygon(place, loop)
-    edge = np.min(np.linalg.norm(place[:, None] - _resampled(loop)[None], axis=2), axis=1)
+    edge = KDTree(_resampled(loop)).query(place)[0] if len(place) else np.zeros(0)
     depth = edge[inner] / max(float(edge[inner].max()), 1e-6) if inner.any() else edge[:0]
     outer = ~inner & (edge <= ring) & (edge > 0.5 * spacing.min())
-    return _Region(voxels[inner], voxels[outer], depth, np.full(len(DIRECTIONS), radius))
+    radii = np.full(len(DIRECTIONS), radius)
+    return _Region(voxels[inner], voxels[outer], depth, radii, stride)
 
 
-def _grid_around(image: Image, centre: Array, axes: Array, half: Array) -> Seeds:
-    """Voxels (k, j, i) of the box that holds ``centre`` +- ``half`` along ``axes`` (columns)."""
+def _grid_around(
+    image: Image, centre: Array, axes: Array, half: Array, thin: bool
+) -> tuple[Seeds, Seeds]:
+    """Voxels (k, j, i) of the box that holds ``centre`` +- ``half`` along ``axes`` (columns).
+
+    They are taken on a stride (the second result) when there are more than `MOST_VOXELS`, but a
+    ``thin`` region that runs obliquely through the grid would fall apart then.
+    """
     signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
     corners = image.ras_to_ijk(centre + (signs * half) @ axes.T)[:, ::-1]
     low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
     high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, image.shape)
     if (low >= high).any():
         raise PromptError("The prompt lies outside the image; draw it inside.")
-    return np.asarray(np.indices(tuple(high - low)).reshape(3, -1).T + low, dtype=np.intp)
+    size, spacing = high - low, np.array(image.spacing[::-1])
+    stride, step = np.ones(3, np.intp), float(spacing.min())
+    while np.prod(-(-size // stride)) > MOST_VOXELS and not (thin and size.min() > 4):
+        step *= 1.1
+        stride = np.clip((step / spacing).astype(np.intp), 1, np.maximum(size // 16, 1))
+        if step > 1e3 * spacing.max():
+            break
+    index = np.indices(tuple(-(-size // stride))).reshape(3, -1).T
+    return np.asarray(index * stride + low, dtype=np.intp), stride
 
 
 def _in_polygon(points: Array, loop: Array) -> Array:
@@ -296,16 +315,16 @@ def _likely_inside(region: _Region, prepared: Prepared) -> Seeds:
     peak = edges[int(np.argmax(excess))] + 0.5 * (edges[1] - edges[0])
     width = max(2.0 * prepared.noise, edges[1] - edges[0])
     chosen = middle & (np.abs(values - peak) <= width)
-    return _largest_part(region.inner[chosen if chosen.any() else middle])
+    return _largest_part(region.inner[chosen if chosen.any() else middle], region.stride)
 
 
-def _largest_part(seeds: Seeds) -> Seeds:
-    """The largest face-connected part of a set of voxels ``(N, 3)``."""
-    low = seeds.min(0)
-    marks = np.zeros(tuple(seeds.max(0) - low + 1), bool)
-    marks[tuple((seeds - low).T)] = True
+def _largest_part(seeds: Seeds, stride: Seeds) -> Seeds:
+    """The largest face-connected part of a set of voxels ``(N, 3)`` sampled on a stride."""
+    cells = (seeds - seeds.min(0)) // stride
+    marks = np.zeros(tuple(cells.max(0) + 1), bool)
+    marks[tuple(cells.T)] = True
     labels, count = ndimage.label(marks)
-    found = labels[tuple((seeds - low).T)]
+    found = labels[tuple(cells.T)]
     return seeds[found == np.bincount(found, minlength=count + 1).argmax()]
 
 

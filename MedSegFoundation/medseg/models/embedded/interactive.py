@@ -22,9 +22,11 @@ from .maps import GroupMaps, Scene, View, group_maps, stack, window_for
 #: A view of the window in, log odds ``(K, J, I)`` out.
 Decide = Callable[[View], Field]
 #: A new prompt changes blocks that it is nearest to; this much farther (log) still counts.
-SLACK = 0.3
+SLACK = 0.8
 #: Price of the border against the evidence.
 SMOOTHNESS = 1.0
+#: Begins the key of a start mask's group; the rest tells which mask.
+_START = "start "
 
 
 class Interactive:
@@ -60,7 +62,7 @@ class Interactive:
         """A name and a seed group for each prompt; the name tells all that the group hangs on."""
         keys: list[str] = []
         groups: list[Group] = []
-        key = "" if start is None else hashlib.sha1(np.packbits(start).tobytes()).hexdigest()
+        key = "" if start is None else _digest(start)
         for prompt in prompts:
             key = hashlib.sha1(f"{key} {to_dict(prompt)}".encode()).hexdigest()
             if key not in self._groups:
@@ -83,14 +85,15 @@ class Interactive:
         """The mask after the last of the groups, from the mask before it."""
         window = window_for(groups, self._prepared)
         if start is not None and start.any():
-            groups, keys = [*groups, from_mask(start, self._prepared)], [*keys, "start"]
+            groups = [*groups, from_mask(start, self._prepared)]
+            keys = [*keys, _START + _digest(start)]
         if not any(g.include for g in groups):
             raise PromptError(
                 "There is nothing to exclude from yet; give a prompt inside the object first."
             )
         scene, maps = self._maps(window, keys, groups)
         prior = 2 * window.shrink(before) - 1 if before is not None and before.any() else None
-        newest = len(keys) - (2 if keys[-1] == "start" else 1)
+        newest = len(keys) - (2 if keys[-1].startswith(_START) else 1)
         scales = [self._scales.get(key, 0.0) for key in keys]
         view = View(scene, groups, maps, stack(scene, groups, maps, prior), newest, scales)
         odds = self._decide(view)
@@ -123,6 +126,10 @@ class Interactive:
         if max(window.factors) > 1:
             fine = fine + _detail(self._prepared, window, u)
         return np.asarray(fine > 0.5)
+
+
+def _digest(mask: Mask) -> str:
+    return hashlib.sha1(np.packbits(mask).tobytes()).hexdigest()
 
 
 def _owned(view: View) -> Mask:

@@ -106,7 +106,7 @@ def group_maps(scene: Scene, group: Group) -> GroupMaps:
     seeds = window.within(group.seeds)
     far = np.full(window.shape, _FAR, np.float32)
     if not len(seeds):
-        return GroupMaps(unlike, unlike_smooth, far, far, far, far, None)
+        return GroupMaps(unlike, unlike_smooth, far, far if group.include else None, far, far, None)
     blocks = np.unique(window.block_of(seeds), axis=0)
     strange = np.clip(np.expm1(unlike) - 1, 0, 8)
     edge = np.clip(scene.gradient - 1, 0, 6)
@@ -180,8 +180,8 @@ def stack(
 
 #: Shrinks a measured radius towards a share of the image: a small clue, and the right one when
 #: texture or noise hide the border. Both are pure numbers, so no unit is assumed.
-_TRUST = 0.55
-_SHARE = 0.09
+_TRUST = 0.7
+_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -208,8 +208,11 @@ class View:
 
     def reach_of(self, number: int) -> Field:
         """The same for one group."""
-        shift = np.log(self.groups[number].model.radius / self.expected_size(number))
-        return self.maps[number].geodesic + np.float32(shift - self.scales[number])
+        return self.maps[number].geodesic + self._shift(number)
+
+    def _shift(self, number: int) -> np.float32:
+        radius = self.groups[number].model.radius
+        return np.float32(np.log(radius / self.expected_size(number)) - self.scales[number])
 
     def expected_size(self, number: int) -> float:
         """Measured radius in mm of one group, drawn towards a share of the image."""
