@@ -64,6 +64,7 @@ class Group:
 #: Box and loop seeds fill the middle already: this share of the radius is left beyond them.
 _BEYOND_SEEDS = 0.4
 _NONE: Seeds = np.zeros((0, 3), np.intp)
+_NO_STRIDE: Seeds = np.ones(3, np.intp)
 
 
 def group(prompt: Prompt, image: Image, prepared: Prepared, earlier: Sequence[Group] = ()) -> Group:
@@ -254,15 +255,20 @@ def _grid_around(
     high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, image.shape)
     if (low >= high).any():
         raise PromptError("The prompt lies outside the image; draw it inside.")
-    size, spacing = high - low, np.array(image.spacing[::-1])
-    stride, step = np.ones(3, np.intp), float(spacing.min())
-    while np.prod(-(-size // stride)) > MOST_VOXELS and not (thin and size.min() > 4):
-        step *= 1.1
-        stride = np.clip((step / spacing).astype(np.intp), 1, np.maximum(size // 16, 1))
-        if step > 1e3 * spacing.max():
-            break
+    size, stride = high - low, _NO_STRIDE
+    if not thin or size.min() <= 4:
+        stride = _stride(size, np.array(image.spacing[::-1]))
     index = np.indices(tuple(-(-size // stride))).reshape(3, -1).T
     return np.asarray(index * stride + low, dtype=np.intp), stride
+
+
+def _stride(size: Seeds, spacing: Array) -> Seeds:
+    """Steps along (k, j, i) that leave at most about `MOST_VOXELS` of a box of that size."""
+    stride, longest, step = _NO_STRIDE, np.maximum(size // 16, 1), float(spacing.min())
+    while np.prod(-(-size // stride)) > MOST_VOXELS and (stride < longest).any():
+        step *= 1.1
+        stride = np.clip((step / spacing).astype(np.intp), 1, longest)
+    return stride
 
 
 def _in_polygon(points: Array, loop: Array) -> Array:
@@ -323,7 +329,8 @@ def _largest_part(seeds: Seeds, stride: Seeds) -> Seeds:
     cells = (seeds - seeds.min(0)) // stride
     marks = np.zeros(tuple(cells.max(0) + 1), bool)
     marks[tuple(cells.T)] = True
-    labels, count = ndimage.label(marks)
+    # on a stride thin bridges are missed: corners join as well then
+    labels, count = ndimage.label(marks, np.ones((3, 3, 3)) if (stride > 1).any() else None)
     found = labels[tuple(cells.T)]
     return seeds[found == np.bincount(found, minlength=count + 1).argmax()]
 
