@@ -7,6 +7,8 @@ step = session.add(Point([12.0, -30.5, 44.0]))
 session.mask, step.patch, step.ml
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .errors import (
     GeometryError,
     InputError,
@@ -21,6 +23,9 @@ from .patch import MaskPatch
 from .prompts import Box, Lasso, Point, Prompt, Scribble, Text
 from .registry import find, names
 from .session import Session, Step
+
+if TYPE_CHECKING:
+    from .io import Segment, Segmentation, read_image, read_prompts, write_segmentation
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,10 +43,25 @@ __all__ = [
     "Prompt",
     "PromptError",
     "Scribble",
+    "Segment",
+    "Segmentation",
     "Session",
     "Step",
     "Text",
     "UnsupportedPromptError",
     "find",
     "names",
+    "read_image",
+    "read_prompts",
+    "write_segmentation",
 ]
+#: Loaded when first used: files need SimpleITK, which is slow to load.
+_FROM_IO = {"Segment", "Segmentation", "read_image", "read_prompts", "write_segmentation"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM_IO:
+        raise AttributeError(f"module 'medseg' has no attribute '{name}'")
+    from . import io
+
+    return getattr(io, name)

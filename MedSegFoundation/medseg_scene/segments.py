@@ -64,7 +64,8 @@ def _sample_into(mask: Mask, affine: Array, voxels: Mask, place: Array) -> None:
     i, j, k = (slice(a, b) for a, b in zip(first, last, strict=True))
     target = mask[k, j, i]
     matrix = np.linalg.inv(place) @ shifted(affine, first)
-    target[...] = sample(voxels, matrix, target.shape)
+    shape = (target.shape[0], target.shape[1], target.shape[2])
+    target[...] = sample(voxels, matrix, shape)
 
 
 def write_changes(
