@@ -8,7 +8,7 @@ assumed and any modality will do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,12 @@ DIRECTIONS = _directions(192)
 _NEIGHBOURS = np.argsort(-DIRECTIONS @ DIRECTIONS.T, axis=1)[:, :7]
 
 
+#: Seeds whose spread is this many times the noise lie in texture; their size is also looked for
+#: in an image blurred by `COARSE` smallest voxel edges.
+TEXTURED = 2.5
+COARSE = 3.0
+
+
 @dataclass(frozen=True)
 class Prepared:
     """An image made ready once: ``values`` and ``smooth`` ``(K, J, I)``.
@@ -44,6 +50,7 @@ class Prepared:
 
     values: Field
     smooth: Field
+    coarse: Field
     noise: float
     widest: float
     spacing: Triple  # (k, j, i) mm
@@ -66,7 +73,8 @@ def prepare(values: Array, spacing: Triple) -> Prepared:
     rough = rough[rough > 1e-6 * max(float(high - low), 1e-12)]
     noise = float(np.percentile(rough, 25)) / 0.3186 if rough.size else 0.0
     noise = max(noise, 1e-3 * float(high - low), 1e-6)
-    return Prepared(values, smooth, noise, 0.1 * float(high - low), spacing)
+    coarse = ndimage.gaussian_filter(values, COARSE * voxel_sigma(spacing, values.shape))
+    return Prepared(values, smooth, coarse, noise, 0.1 * float(high - low), spacing)
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,12 @@ class SeedModel:
 def seed_model(image: Prepared, seeds: Array) -> SeedModel:
     """Estimate intensity and size at seeds ``(N, 3)`` (k, j, i)."""
     mean, spread = _even_ball(image, seeds)
-    return SeedModel(mean, spread, _exit_radii(image, seeds, mean, spread))
+    radii = _exit_radii(image, seeds, mean, spread)
+    if spread > TEXTURED * image.noise:
+        blurred = replace(image, smooth=image.coarse)
+        wide = _exit_radii(blurred, seeds, *_even_ball(blurred, seeds))
+        radii = np.maximum(radii, wide)
+    return SeedModel(mean, spread, radii)
 
 
 def _even_ball(image: Prepared, seeds: Array) -> tuple[float, float]:
