@@ -18,6 +18,8 @@ Factory = Callable[[str], Model]
 #: Name -> "module:factory" of the models that come with the package.
 BUILT_IN = {
     "geodesic-cut": "medseg.models.embedded.model:geodesic_cut",
+    "synthnet": "medseg.models.embedded.model:synthnet",
+    "fusion": "medseg.models.embedded.model:fusion",
 }
 #: What a session uses when nobody names a model (the model card says why).
 DEFAULT = "geodesic-cut"
