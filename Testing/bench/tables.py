@@ -22,7 +22,7 @@ def report(records: Sequence[Record], ours: str) -> str:
     sets = unique(r.set for r in clicks)
     parts = [
         ("Dice after 1 / 3 / 5 / 10 clicks, mean of each set", _means(clicks, sets, models)),
-        ("Our lead", _lead(clicks, sets, models, ours)),
+        (f"Our lead in Dice, without {TUNED}", _lead(clicks, _untouched(sets), models, ours)),
         ("Clicks to Dice 0.85 / 0.90, median of each set", _goals(clicks, sets, models)),
         ("Seconds a click, median of each set", _seconds(records, sets, models)),
         (f"Boxes and human scribbles, {ours}", _others(records, sets, ours)),
@@ -50,7 +50,13 @@ def _means(records: Sequence[Record], sets: list[str], models: list[str]) -> str
         rows.append(
             [name, str(max(map(len, chosen.values()))), *(_dice(chosen[m]) for m in models)]
         )
-    for title, wanted in (("mean of the sets", sets), (f"without {TUNED}", _untouched(sets))):
+    counts = {m: [len(_of(records, m, name)) for name in sets] for m in models}
+    most = [max(column) for column in zip(*counts.values(), strict=True)]
+    common = [name for n, name in enumerate(sets) if all(counts[m][n] == most[n] for m in models)]
+    for title, wanted in (
+        ("mean of sets that all ran", common),
+        (f"without {TUNED}", _untouched(common)),
+    ):
         each = [_set_means(records, m, wanted) for m in models]
         rows.append([f"**{title}**", "", *map(_joined, each)])
     return _table(rows)
@@ -63,7 +69,7 @@ def _lead(records: Sequence[Record], sets: list[str], models: list[str], ours: s
     header = [f"after {n}" for n in CLICKS]
     rows = [["against", *header, *(f"objects ahead {h}" for h in header)]]
     for other in models:
-        pairs = _pairs(records, ours, other)
+        pairs = [p for p in _pairs(records, ours, other) if p[0].set in sets]
         if other == ours or not pairs:
             continue
         mine, theirs = (
