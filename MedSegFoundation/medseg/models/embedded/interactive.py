@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -13,6 +14,7 @@ from ...image import Image, Mask
 from ...model import Progress
 from ...patch import bounding_box
 from ...prompts import Prompt, to_dict
+from .border import settle
 from .cut import smooth_cut
 from .features import Prepared, prepare
 from .grid import Field, Window
@@ -104,6 +106,11 @@ class Interactive:
         u = cut_of(odds, scene)
         mask = np.zeros(self._image.shape, bool) if before is None else before.copy()
         new = self._to_voxels(u, window)
+        for g in groups:
+            if g.limit is not None:
+                inside = np.argwhere(new)
+                start_of = [b.start for b in window.box]
+                new[tuple(inside[~g.limit.allows(inside + start_of)].T)] = False
         if prior is not None:
             new = np.where(_owned(view), new, mask[window.box])
         mask[window.box] = new
@@ -125,7 +132,7 @@ class Interactive:
         fine = window.grow(u)
         if max(window.factors) > 1:
             fine = fine + _detail(self._prepared, window, u)
-        return np.asarray(fine > 0.5)
+        return settle(fine > 0.5, replace(self._prepared, smooth=self._prepared.smooth[window.box]))
 
 
 def _digest(mask: Mask) -> str:
