@@ -31,7 +31,7 @@ class Votes:
     alike_later: float = 0.5
     histogram: float = 1.0
     histogram_most: float = 1.5
-    rival: float = 2.0
+    rival: float = 3.5
     rounds: int = 2
     near: float = 1.3
     distrust: float = 0.03
@@ -41,6 +41,8 @@ class Votes:
 
 #: Sizes tried for the object of the newest prompt, as factors of the measured one.
 SIZES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+#: Log scale beyond which the maps of a group, cut off at some radii, say nothing any more.
+LARGEST = 1.8
 #: What a size is worth: sharpness of the border, unlikeness of inside and rim (both fitted on
 #: synthetic volumes).
 SHARP, APART = 0.12, 0.13
@@ -76,15 +78,16 @@ def _correction(view: View, votes: Votes) -> float:
     """
     group, window = view.groups[view.newest], view.scene.window
     inside = view.stack[PRIOR] > 0
-    wrong = np.pad(~inside if group.include else inside, 1, constant_values=group.include)
-    depth = ndimage.distance_transform_edt(wrong, sampling=window.spacing)[1:-1, 1:-1, 1:-1]
-    blocks = window.block_of(window.within(group.seeds))
+    around = [(1, 1) if n > 1 else (0, 0) for n in inside.shape]
+    wrong = np.pad(~inside if group.include else inside, around, constant_values=group.include)
+    depth = ndimage.distance_transform_edt(wrong, sampling=window.spacing)
+    blocks = window.block_of(window.within(group.seeds)) + [low for low, _ in around]
     deepest = float(depth[tuple(blocks.T)].max()) if len(blocks) else 0.0
     deepest = max(deepest, 0.7 * min(window.spacing))
     expected = view.expected_size(view.newest)
     if group.include:
-        return 0.5 * float(np.log(votes.gap * deepest / expected))
-    return float(np.log(votes.depth * deepest / expected))
+        return min(0.5 * float(np.log(votes.gap * deepest / expected)), LARGEST)
+    return min(float(np.log(votes.depth * deepest / expected)), LARGEST)
 
 
 def _worth(odds: Field, view: View) -> float:
