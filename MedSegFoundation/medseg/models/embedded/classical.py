@@ -86,7 +86,9 @@ def _correction(view: View, votes: Votes) -> float:
     deepest = max(deepest, 0.7 * min(window.spacing))
     expected = view.expected_size(view.newest)
     if group.include:
-        return min(0.5 * float(np.log(votes.gap * deepest / expected)), LARGEST)
+        # A stroke shows its own size, as the first one did; only a point needs the gap to tell.
+        most = LARGEST if len(group.seeds) == 1 else min(0.0, view.scales[0])
+        return min(0.5 * float(np.log(votes.gap * deepest / expected)), most)
     return min(float(np.log(votes.depth * deepest / expected)), LARGEST)
 
 
