@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 OUT = Path(net.__file__).with_name("synthnet.safetensors")
-CHECKPOINT = Path("/tmp/synthnet/checkpoint.pt")
+CHECKPOINT = Path("build/synthnet/checkpoint.pt")
 PEAK_RATE = 1e-3
 BATCH = 2
 #: Examples kept; how often each is learned from, and at most while new ones are late.
