@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from medseg import Capabilities, Image, Prompt
 from medseg.image import Array, Mask
 from medseg.model import Progress
+from medseg.models.embedded.features import gradient_length
 from medseg.models.embedded.grid import Window
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -114,21 +115,13 @@ class OpenBaseline:
 def geodesic(scan: Scan, include: Seeds, exclude: Seeds) -> Mask:
     """Fast marching that edges slow down, to a fixed radius; each voxel to the nearer click."""
     window = Window.around(include, RADIUS, 0.0, scan.values.shape, scan.spacing)
-    slowness = np.sqrt(1 + np.square(CONTRAST * _gradient(scan.values[window.box], scan.spacing)))
+    gradient = gradient_length(scan.values[window.box], scan.spacing)
+    slowness = np.sqrt(1 + np.square(CONTRAST * gradient))
     own = _arrival(slowness, scan.spacing, include, window)
     rival = _arrival(slowness, scan.spacing, window.within(exclude), window)
     mask = np.zeros(scan.values.shape, bool)
     mask[window.box] = (own <= RADIUS) & (own < rival)
     return mask
-
-
-def _gradient(values: Array, spacing: tuple[float, float, float]) -> Array:
-    """Length of the gradient, per mm; axes of one voxel have none."""
-    square = np.zeros(values.shape, np.float32)
-    for axis, step in enumerate(spacing):
-        if values.shape[axis] > 1:
-            square += np.square(np.gradient(values, step, axis=axis))
-    return np.sqrt(square)
 
 
 def _arrival(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy import ndimage
 
 from ...image import Mask
 from ...patch import bounding_box
-from .features import Prepared
 from .grid import Field
 
 #: How many voxels the border may move, and the width of the neighbourhood whose means decide.
@@ -19,12 +16,13 @@ NEAR = 5
 CLEAR = 4.0
 
 
-def settle(mask: Mask, prepared: Prepared) -> Mask:
+def settle(mask: Mask, smooth: Field, noise: float) -> Mask:
     """The mask with border voxels given to the side whose nearby mean intensity they are nearer to.
 
     Voxels that mix two tissues look strange to both, so a mask grown from likeness stops short of
-    them. Where both sides look alike nothing moves. ``mask``: ``(K, J, I)``, the grid of
-    ``prepared``. One step of the local region model of Lankton and Tannenbaum (IEEE TIP 2008).
+    them. Where both sides look alike nothing moves. ``mask`` and ``smooth``: ``(K, J, I)``;
+    ``noise`` in the unit of ``smooth``. One step of the local region model of Lankton and
+    Tannenbaum (IEEE TIP 2008).
     """
     box = bounding_box(mask)
     if box is None:
@@ -34,18 +32,18 @@ def settle(mask: Mask, prepared: Prepared) -> Mask:
         for b, n in zip(box, mask.shape, strict=True)
     )
     settled = mask.copy()
-    settled[room] = _settled(mask[room], replace(prepared, smooth=prepared.smooth[room]))
+    settled[room] = _settled(mask[room], smooth[room], noise)
     return settled
 
 
-def _settled(mask: Mask, prepared: Prepared) -> Mask:
+def _settled(mask: Mask, smooth: Field, noise: float) -> Mask:
     wide = ndimage.binary_dilation(mask, iterations=REACH)
     core = ndimage.binary_erosion(mask, border_value=1)
-    inside, weight_in = _local_mean(prepared.smooth, core if core.any() else mask)
-    outside, weight_out = _local_mean(prepared.smooth, ~wide)
+    inside, weight_in = _local_mean(smooth, core if core.any() else mask)
+    outside, weight_out = _local_mean(smooth, ~wide)
     known = (weight_in > 1e-3) & (weight_out > 1e-3)
-    known &= np.abs(inside - outside) > CLEAR * prepared.noise
-    nearer = np.abs(prepared.smooth - inside) < np.abs(prepared.smooth - outside)
+    known &= np.abs(inside - outside) > CLEAR * noise
+    nearer = np.abs(smooth - inside) < np.abs(smooth - outside)
     return np.where(known & wide & ~core, nearer, mask)
 
 

@@ -151,6 +151,15 @@ def _exit_radii(image: Prepared, seeds: Array, mean: float, spread: float) -> Ar
     return np.maximum(smoothed, 1.5 * step)
 
 
+def gradient_length(values: Field, spacing: Triple) -> Field:
+    """Length of the gradient of ``(K, J, I)``, per mm; an axis of one voxel has none."""
+    square = np.zeros(values.shape, np.float32)
+    for axis, step in enumerate(spacing):
+        if values.shape[axis] > 1:
+            square += np.square(np.gradient(values, step, axis=axis))
+    return np.sqrt(square)
+
+
 def geodesic(cost: Field, seeds: NDArray[np.intp], spacing: Triple, stop: float) -> Field:
     """Length in mm of the cheapest path from seeds ``(N, 3)`` (k, j, i), up to ``stop``.
 

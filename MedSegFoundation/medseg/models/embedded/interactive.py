@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -27,8 +26,6 @@ Decide = Callable[[View], Field]
 SLACK = 0.8
 #: Price of the border against the evidence.
 SMOOTHNESS = 1.0
-#: Begins the key of a start mask's group; the rest tells which mask.
-_START = "start "
 
 
 class Interactive:
@@ -85,17 +82,17 @@ class Interactive:
         self, keys: list[str], groups: list[Group], before: Mask | None, start: Mask | None
     ) -> Mask:
         """The mask after the last of the groups, from the mask before it."""
+        newest = len(groups) - 1
         window = window_for(groups, self._prepared)
         if start is not None and start.any():
             groups = [*groups, from_mask(start, self._prepared)]
-            keys = [*keys, _START + _digest(start)]
+            keys = [*keys, f"start {_digest(start)}"]
         if not any(g.include for g in groups):
             raise PromptError(
                 "There is nothing to exclude from yet; give a prompt inside the object first."
             )
         scene, maps = self._maps(window, keys, groups)
         prior = 2 * window.shrink(before) - 1 if before is not None and before.any() else None
-        newest = len(keys) - (2 if keys[-1].startswith(_START) else 1)
         scales = [self._scales.get(key, 0.0) for key in keys]
         view = View(scene, groups, maps, stack(scene, groups, maps, prior), newest, scales)
         odds = self._decide(view)
@@ -132,7 +129,7 @@ class Interactive:
         fine = window.grow(u)
         if max(window.factors) > 1:
             fine = fine + _detail(self._prepared, window, u)
-        return settle(fine > 0.5, replace(self._prepared, smooth=self._prepared.smooth[window.box]))
+        return settle(fine > 0.5, self._prepared.smooth[window.box], self._prepared.noise)
 
 
 def _digest(mask: Mask) -> str:
@@ -158,11 +155,12 @@ def _detail(prepared: Prepared, window: Window, u: Field) -> Field:
     """What block means hide: voxels near the border nearer to inside or outside intensities."""
     smooth = prepared.smooth[window.box]
     blocks = window.shrink(prepared.smooth)
-    weight = [np.maximum(ndimage.uniform_filter(w, 5), 1e-3) for w in (u, np.maximum(1 - u, 0))]
-    inside = ndimage.uniform_filter(blocks * u, 5) / weight[0]
-    outside = ndimage.uniform_filter(blocks * np.maximum(1 - u, 0), 5) / weight[1]
+    inside, outside = (
+        ndimage.uniform_filter(blocks * w, 5) / np.maximum(ndimage.uniform_filter(w, 5), 1e-3)
+        for w in (u, 1 - u)
+    )
     middle, contrast = window.grow((inside + outside) / 2), window.grow(inside - outside)
-    border = window.grow(4 * u * (1 - u) + 0.0)
+    border = window.grow(4 * u * (1 - u))
     spread = np.square(contrast) + np.square(2 * prepared.noise)
     return np.clip(border, 0, 1) * np.clip((smooth - middle) * contrast / spread, -0.5, 0.5)
 

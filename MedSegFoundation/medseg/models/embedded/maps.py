@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .features import DIRECTIONS, Prepared, SeedModel, geodesic, voxel_sigma
+from .features import DIRECTIONS, Prepared, SeedModel, geodesic, gradient_length, voxel_sigma
 from .grid import Field, Window
 from .groups import Group, Seeds
 
@@ -81,7 +81,7 @@ class Scene:
         sigma = voxel_sigma(window.spacing, values.shape)
         smooth = ndimage.gaussian_filter(values, 0.7 * sigma)
         smoother = ndimage.gaussian_filter(values, 1.5 * sigma)
-        gradient = _gradient(smooth, window.spacing) / prepared.noise * min(prepared.spacing)
+        gradient = gradient_length(smooth, window.spacing) / prepared.noise * min(prepared.spacing)
         return cls(prepared, window, smooth, smoother, values, gradient)
 
 
@@ -226,14 +226,6 @@ class View:
 
 def _log(ratio: Field) -> Field:
     return np.minimum(np.log(ratio + 0.05), _FAR).astype(np.float32)
-
-
-def _gradient(smooth: Field, spacing: tuple[float, float, float]) -> Field:
-    total = np.zeros(smooth.shape, np.float32)
-    for axis, step in enumerate(spacing):
-        if smooth.shape[axis] > 1:
-            total += np.square(np.gradient(smooth, step, axis=axis))
-    return np.sqrt(total)
 
 
 def _distance(window: Window, seeds: Seeds) -> tuple[Field, Field]:
