@@ -8,18 +8,16 @@ line and the scene layer write the same, so work can go on in either.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from .errors import PromptError
+from .errors import InputError, PromptError
 from .image import Image, Mask
 from .model import Model
+from .packing import pack_mask, unpack_mask
 from .patch import bounding_box
 from .prompts import Prompt
 from .prompts import dumps as prompts_dumps
@@ -70,7 +68,7 @@ class Record:
             "medseg_session": FORMAT_VERSION,
             "prompts": json.loads(prompts_dumps(self.prompts)),
             "baked": self.baked,
-            "start": None if self.start is None else _pack(self.start),
+            "start": None if self.start is None else pack_mask(self.start),
             "grid": self.grid,
             "mask": self.mask,
             "model": self.model,
@@ -90,13 +88,13 @@ class Record:
             return cls(
                 tuple(prompts_loads(json.dumps(data["prompts"]))),
                 data["baked"],
-                None if data["start"] is None else _unpack(data["start"]),
+                None if data["start"] is None else unpack_mask(data["start"]),
                 data["grid"],
                 data["mask"],
                 data["model"],
                 data["medseg"],
             )
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
+        except (ValueError, KeyError, TypeError, InputError) as error:
             raise PromptError(
                 f"The prompts stored in this segment cannot be read ({error!r}); "
                 f"remove its tag '{TAG}'."
@@ -144,22 +142,3 @@ def grid_mark(image: Image) -> str:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
-
-
-def _pack(mask: Mask) -> dict[str, Any]:
-    box = bounding_box(mask) or (slice(0, 0),) * 3
-    bits = zlib.compress(np.packbits(mask[box]).tobytes(), 1)
-    return {
-        "shape": list(mask.shape),
-        "box": [[side.start, side.stop] for side in box],
-        "bits": base64.b64encode(bits).decode(),
-    }
-
-
-def _unpack(data: dict[str, Any]) -> Mask:
-    mask = np.zeros(data["shape"], bool)
-    k, j, i = (slice(start, stop) for start, stop in data["box"])
-    part = mask[k, j, i]
-    bits = np.frombuffer(zlib.decompress(base64.b64decode(data["bits"])), np.uint8)
-    part[...] = np.unpackbits(bits, count=part.size).reshape(part.shape)
-    return mask

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from .actions import Action, Add, Forward, Redo, Remove, Replace, Reset, SetMask, Undo
 from .errors import PromptError
+from .history import History, State
 from .image import Image, Mask
 from .model import Model, Progress, check_image, check_prompt
 from .patch import MaskPatch
@@ -17,21 +19,16 @@ from .prompts import Prompt
 
 @dataclass(frozen=True)
 class Step:
-    """What one action did: the changed box, and the whole mask's size after it."""
+    """What one action did: the changed box, and the whole mask's size after it.
+
+    ``notes``: sentences for the user, as when the work went on with the CPU.
+    """
 
     patch: MaskPatch
     seconds: float
     voxels: int
     ml: float
-
-
-@dataclass(frozen=True)
-class _State:
-    """Prompts so far; the first ``baked`` of them are already part of the ``start`` mask."""
-
-    prompts: tuple[Prompt, ...] = ()
-    baked: int = 0
-    start: Mask | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _read_only(mask: Mask) -> Mask:
@@ -52,58 +49,62 @@ class Session:
         self.image = image
         self.model = model
         self._open = model.open(image)
-        self._mask: Mask = np.zeros(image.shape, bool)
-        self._state = _State()
-        self._done: list[tuple[_State, MaskPatch]] = []
-        self._undone: list[tuple[_State, MaskPatch]] = []
+        self.history = History(image.shape)
 
     @property
     def mask(self) -> Mask:
         """The current mask (read-only view)."""
-        return _read_only(self._mask)
+        return _read_only(self.history.mask)
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         """All prompts since the last reset, in order."""
-        return self._state.prompts
+        return self.history.state.prompts
 
     @property
     def baked(self) -> int:
         """How many of the prompts came before the last outside edit of the mask."""
-        return self._state.baked
+        return self.history.state.baked
 
     @property
     def start(self) -> Mask | None:
         """The mask that the prompts from number ``baked`` on correct (read-only view), if any."""
-        return None if self._state.start is None else _read_only(self._state.start)
+        return None if (start := self.history.state.start) is None else _read_only(start)
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._done)
+        return bool(self.history.done)
 
     @property
     def can_redo(self) -> bool:
-        return bool(self._undone)
+        return bool(self.history.undone)
+
+    def do(self, action: Action, progress: Progress | None = None) -> Step:
+        """Do one action; raises what the methods below raise, the session is unchanged then."""
+        begin = time.perf_counter()
+        if isinstance(action, Undo):
+            patch = self.history.undo()
+        elif isinstance(action, Redo):
+            patch = self.history.redo()
+        else:
+            patch = self._forward(action, progress)
+        voxels = int(np.count_nonzero(self.history.mask))
+        return Step(patch, time.perf_counter() - begin, voxels, voxels * self.image.voxel_ml)
 
     def add(self, *prompts: Prompt, progress: Progress | None = None) -> Step:
         """Add prompts as one action and refine the mask with them.
 
         Raises `UnsupportedPromptError` or `PromptError`; the session is unchanged then.
         """
-        for prompt in prompts:
-            self._check(prompt)
-        return self._act(
-            replace(self._state, prompts=self._state.prompts + prompts), progress=progress
-        )
+        return self.do(Add(prompts), progress)
 
     def remove(self, index: int) -> Step:
         """Take one prompt back, wherever it stands in the list; the result follows."""
-        return self._change(index, ())
+        return self.do(Remove(index))
 
     def replace(self, index: int, prompt: Prompt) -> Step:
         """Exchange one prompt (a dragged point, a loosened box); the result follows."""
-        self._check(prompt)
-        return self._change(index, (prompt,))
+        return self.do(Replace(index, prompt))
 
     def set_mask(self, mask: Mask) -> Step:
         """Take a mask made elsewhere (a hand edit, a file); later prompts correct it.
@@ -111,13 +112,11 @@ class Session:
         ``mask``: bool ``(K, J, I)`` on the grid of the image. Prompts given before stay listed,
         but are part of the mask now and do not act again.
         """
-        kept = self._copy(mask)
-        state = replace(self._state, start=kept, baked=len(self._state.prompts))
-        return self._act(state, result=kept)
+        return self.do(SetMask(mask))
 
     def reset(self) -> Step:
         """Forget prompts and mask (can be undone)."""
-        return self._act(_State(), result=np.zeros(self.image.shape, bool))
+        return self.do(Reset())
 
     def restore(
         self,
@@ -133,34 +132,43 @@ class Session:
         start mask, or an empty mask. ``mask`` is believed to be the result of the rest. Own undo
         and redo are forgotten. Raises `PromptError`; the session is unchanged then.
         """
-        listed = tuple(prompts)
-        if not 0 <= baked <= len(listed):
-            raise PromptError(f"{baked} of {len(listed)} prompts cannot be part of the mask.")
-        state = _State(listed, baked, None if start is None else self._copy(start))
-        self._mask = np.zeros(self.image.shape, bool) if mask is None else self._copy(mask)
-        self._state = state
-        self.forget_history()
+        copied = None if start is None else self.history.copy(start)
+        self.history.stand(State(tuple(prompts), baked, copied), mask)
+
+    def resume(self, history: History) -> None:
+        """Stand where a session that ran elsewhere stood, undo and redo included.
+
+        Raises `PromptError` when it was about an image of another size.
+        """
+        if history.shape != self.image.shape:
+            raise PromptError(
+                f"The stored session is about an image of shape {history.shape}, "
+                f"this one has {self.image.shape}."
+            )
+        self.history = history
 
     def forget_history(self) -> None:
         """Drop undo and redo (and their memory): for an owner with an undo stack of its own."""
-        self._done.clear()
-        self._undone.clear()
+        self.history.forget()
 
     def undo(self) -> Step:
         """Take back the last action; raises `PromptError` when there is none."""
-        return self._travel(self._done, self._undone, "undo")
+        return self.do(Undo())
 
     def redo(self) -> Step:
         """Do again what `undo` took back; raises `PromptError` when there is nothing."""
-        return self._travel(self._undone, self._done, "redo")
+        return self.do(Redo())
 
-    def _copy(self, mask: Mask) -> Mask:
-        if mask.shape != self.image.shape:
-            raise PromptError(
-                f"The mask has shape {mask.shape}, the image {self.image.shape}; "
-                "resample the mask to the image first."
-            )
-        return np.array(mask, dtype=bool)
+    def _forward(self, action: Forward, progress: Progress | None) -> MaskPatch:
+        if isinstance(action, SetMask):
+            action = SetMask(self.history.copy(action.mask))
+        for prompt in action.new_prompts():
+            self._check(prompt)
+        state = action.lead(self.history.state, self.history.mask)
+        result = self._run(state, progress)
+        patch = MaskPatch.between(self.history.mask, result)
+        self.history.commit(state, patch)
+        return patch
 
     def _check(self, prompt: Prompt) -> None:
         check_prompt(self.model, prompt)
@@ -179,50 +187,7 @@ class Session:
                 f"The {prompt.kind} at R,A,S = {at} mm lies outside the image ({span} mm)."
             )
 
-    def _change(self, index: int, new: tuple[Prompt, ...]) -> Step:
-        prompts = self._state.prompts
-        if not 0 <= index < len(prompts):
-            raise PromptError(f"There is no prompt {index}; the session has {len(prompts)}.")
-        if index < self._state.baked:
-            raise PromptError(
-                "This prompt came before a hand edit and is part of the mask; use undo instead."
-            )
-        changed = (*prompts[:index], *new, *prompts[index + 1 :])
-        return self._act(replace(self._state, prompts=changed))
-
-    def _act(
-        self, state: _State, result: Mask | None = None, progress: Progress | None = None
-    ) -> Step:
-        begin = time.perf_counter()
-        if result is None:
-            result = self._run(state, progress)
-        patch = MaskPatch.between(self._mask, result)
-        self._done.append((self._state, patch.undoing(self._mask)))
-        self._undone.clear()
-        self._state = state
-        return self._finish(patch, begin)
-
-    def _run(self, state: _State, progress: Progress | None) -> Mask:
-        active = state.prompts[state.baked :]
-        if active:
-            return self._open.segment(active, state.start, progress)
+    def _run(self, state: State, progress: Progress | None) -> Mask:
+        if state.active:
+            return self._open.segment(state.active, state.start, progress)
         return np.zeros(self.image.shape, bool) if state.start is None else state.start
-
-    def _travel(
-        self,
-        source: list[tuple[_State, MaskPatch]],
-        target: list[tuple[_State, MaskPatch]],
-        what: str,
-    ) -> Step:
-        if not source:
-            raise PromptError(f"There is nothing to {what}.")
-        begin = time.perf_counter()
-        state, patch = source.pop()
-        target.append((self._state, patch.undoing(self._mask)))
-        self._state = state
-        return self._finish(patch, begin)
-
-    def _finish(self, patch: MaskPatch, begin: float) -> Step:
-        patch.apply(self._mask)
-        voxels = int(np.count_nonzero(self._mask))
-        return Step(patch, time.perf_counter() - begin, voxels, voxels * self.image.voxel_ml)

@@ -1,0 +1,171 @@
+"""Where a session stands and how it got there: prompts, mask, undo and redo, without any model.
+
+A `Session` keeps one beside its model. Whoever only follows a session that runs elsewhere (a
+companion process, a server) keeps one too, fed with the answers: it can put the session back,
+voxel for voxel, when the other side is gone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError, PromptError
+from .image import Mask
+from .packing import MOST_VOXELS, pack_mask, pack_patch, unpack_mask, unpack_patch
+from .patch import MaskPatch
+from .prompts import Prompt, from_dict, to_dict
+
+
+@dataclass(frozen=True)
+class State:
+    """Prompts so far; the first ``baked`` of them are already part of the ``start`` mask."""
+
+    prompts: tuple[Prompt, ...] = ()
+    baked: int = 0
+    start: Mask | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.baked <= len(self.prompts):
+            raise PromptError(
+                f"{self.baked} of {len(self.prompts)} prompts cannot be part of the mask."
+            )
+
+    @property
+    def active(self) -> tuple[Prompt, ...]:
+        """The prompts that correct ``start``, or describe the object alone."""
+        return self.prompts[self.baked :]
+
+
+Turn = tuple[State, MaskPatch]
+#: Actions that can be undone; older ones are forgotten.
+DEPTH = 100
+
+
+class History:
+    """State, mask ``(K, J, I)``, and the turns that undo and redo walk along."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.shape = shape
+        self.state = State()
+        self.mask: Mask = np.zeros(shape, bool)
+        self.done: list[Turn] = []
+        self.undone: list[Turn] = []
+
+    def commit(self, state: State, patch: MaskPatch) -> None:
+        """Take one action: the state it leads to and what it changed in the mask."""
+        self.done.append((self.state, patch.undoing(self.mask)))
+        del self.done[:-DEPTH]
+        self.undone.clear()
+        self.state = state
+        patch.apply(self.mask)
+
+    def undo(self) -> MaskPatch:
+        """Take back the last action; raises `PromptError` when there is none."""
+        return self._travel(self.done, self.undone, "undo")
+
+    def redo(self) -> MaskPatch:
+        """Do again what `undo` took back; raises `PromptError` when there is nothing."""
+        return self._travel(self.undone, self.done, "redo")
+
+    def forget(self) -> None:
+        """Drop undo and redo (and their memory)."""
+        self.done.clear()
+        self.undone.clear()
+
+    def stand(self, state: State, mask: Mask | None) -> None:
+        """Be at ``state`` with ``mask`` (None: empty), with nothing to undo."""
+        self.state = state
+        self.mask = np.zeros(self.shape, bool) if mask is None else self.copy(mask)
+        self.forget()
+
+    def copy(self, mask: Mask) -> Mask:
+        """A bool copy of a mask; raises `PromptError` when it has another shape."""
+        if mask.shape != self.shape:
+            raise PromptError(
+                f"The mask has shape {mask.shape}, the image {self.shape}; "
+                "resample the mask to the image first."
+            )
+        return np.array(mask, dtype=bool)
+
+    def _travel(self, source: list[Turn], target: list[Turn], what: str) -> MaskPatch:
+        if not source:
+            raise PromptError(f"There is nothing to {what}.")
+        state, patch = source.pop()
+        target.append((self.state, patch.undoing(self.mask)))
+        self.state = state
+        patch.apply(self.mask)
+        return patch
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-able data; masks and prompts that states share are stored once."""
+        prompts: list[Prompt] = []
+        starts: list[Mask] = []
+        turns = [*self.done, *self.undone, (self.state, None)]
+        states = []
+        for state, patch in turns:
+            states.append(
+                {
+                    "prompts": [_place(p, prompts) for p in state.prompts],
+                    "baked": state.baked,
+                    "start": None if state.start is None else _place(state.start, starts),
+                    "patch": None if patch is None else pack_patch(patch),
+                }
+            )
+        return {
+            "prompts": [to_dict(p) for p in prompts],
+            "starts": [pack_mask(m) for m in starts],
+            "states": states,
+            "done": len(self.done),
+            "mask": pack_mask(self.mask),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], shape: tuple[int, int, int]) -> History:
+        """Inverse of `to_dict`; raises `InputError` or `PromptError` when it does not fit."""
+        history = cls(shape)
+        try:
+            prompts = [from_dict(p) for p in data["prompts"]]
+            _refuse_many(len(data["states"]), len(data["starts"]), shape)
+            starts = [unpack_mask(m, shape) for m in data["starts"]]
+            turns: list[tuple[State, MaskPatch | None]] = []
+            for entry in data["states"]:
+                listed = tuple(_pick(prompts, n) for n in entry["prompts"])
+                start = None if entry["start"] is None else _pick(starts, entry["start"])
+                patch = entry["patch"]
+                state = State(listed, int(entry["baked"]), start)
+                turns.append((state, None if patch is None else unpack_patch(patch, shape)))
+            done = int(data["done"])
+            mask = unpack_mask(data["mask"], shape)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"The stored session cannot be read ({error!r}).") from error
+        whole = [patch is None for _, patch in turns]
+        if not 0 <= done < len(turns) or whole != [False] * (len(turns) - 1) + [True]:
+            raise InputError("The stored session cannot be read (its steps do not fit).")
+        past = [(state, patch) for state, patch in turns if patch is not None]
+        history.state, history.mask = turns[-1][0], mask
+        history.done, history.undone = past[:done], past[done:]
+        return history
+
+
+def _refuse_many(states: int, starts: int, shape: tuple[int, int, int]) -> None:
+    if states > DEPTH + 1 or starts > states or starts * math.prod(shape) > MOST_VOXELS:
+        raise InputError("The stored session is too large to be taken over.")
+
+
+def _place(item: Any, known: list[Any]) -> int:
+    """Where ``item`` (the very object) stands in ``known``; it is put there when new."""
+    for number, other in enumerate(known):
+        if other is item:
+            return number
+    known.append(item)
+    return len(known) - 1
+
+
+def _pick(items: list[Any], number: Any) -> Any:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(items):
+        raise InputError("The stored session cannot be read (it points at what is not there).")
+    return items[number]

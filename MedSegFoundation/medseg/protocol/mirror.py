@@ -1,0 +1,77 @@
+"""A session that runs elsewhere, followed here: enough to show it, and to put it back.
+
+No input or output happens here; who owns a mirror sends the requests it makes and hands it the
+answers. That serves a blocking client and an event loop alike.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from ..actions import Action, Redo, Undo
+from ..errors import RemoteError
+from ..history import History
+from ..image import Mask
+from ..packing import unpack_patch
+from ..patch import MaskPatch
+from ..session import Step
+from .messages import ActionReply, ActionRequest, SessionInfo, SessionRequest, decode
+
+
+class Mirror:
+    """Follows one session; ``history`` is where it stands, as far as answers have come."""
+
+    def __init__(self, shape: Sequence[int], model: str = "default", device: str = "auto") -> None:
+        k, j, i = shape
+        self.history = History((k, j, i))
+        self.model = model
+        self.device = device
+        self.info: SessionInfo | None = None
+        self.revision = 0
+
+    @property
+    def mask(self) -> Mask:
+        """The mask ``(K, J, I)`` as of the last answer (read-only view)."""
+        view = self.history.mask.view()
+        view.setflags(write=False)
+        return view
+
+    def open_request(self, image: str) -> SessionRequest:
+        """Opens the session, or opens it again where it stood, on the image of that name."""
+        untouched = not (self.history.done or self.history.undone or self.history.mask.any())
+        fresh = untouched and not self.history.state.prompts
+        return SessionRequest(
+            image, self.model, self.device, None if fresh else self.history.to_dict()
+        )
+
+    def opened(self, info: SessionInfo) -> None:
+        """Take the answer to `open_request`."""
+        self.info = info
+        self.revision = info.revision
+
+    def action_request(self, action: Action, request: str | None = None) -> ActionRequest:
+        """The message for an action; keep ``request`` when the same action is sent again."""
+        named = {"request": request or uuid.uuid4().hex, "revision": self.revision}
+        return decode(ActionRequest, {**named, "action": action.name, **action.data()})
+
+    def accept(self, action: Action, reply: ActionReply) -> Step:
+        """Take the answer to an action; returns what it changed.
+
+        Raises `RemoteError` when the answer does not follow from where this mirror stands; the
+        owner then opens the session again with `open_request`.
+        """
+        if reply.revision != self.revision + 1:
+            raise RemoteError("The other side has lost count of the session; try again.")
+        patch = self._follow(action, unpack_patch(reply.patch, self.history.shape))
+        self.revision = reply.revision
+        return Step(patch, reply.seconds, reply.voxels, reply.ml, tuple(reply.notes))
+
+    def _follow(self, action: Action, patch: MaskPatch) -> MaskPatch:
+        if isinstance(action, Undo):
+            return self.history.undo()
+        if isinstance(action, Redo):
+            return self.history.redo()
+        state = action.lead(self.history.state, self.history.mask)
+        self.history.commit(state, patch)
+        return patch
