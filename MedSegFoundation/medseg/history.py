@@ -46,12 +46,13 @@ DEPTH = 100
 
 
 class History:
-    """State, mask ``(K, J, I)``, and the turns that undo and redo walk along."""
+    """State, mask ``(K, J, I)`` and its voxel count, and the turns of undo and redo."""
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self.shape = shape
         self.state = State()
         self.mask: Mask = np.zeros(shape, bool)
+        self.voxels = 0
         self.done: list[Turn] = []
         self.undone: list[Turn] = []
 
@@ -61,7 +62,7 @@ class History:
         del self.done[:-DEPTH]
         self.undone.clear()
         self.state = state
-        patch.apply(self.mask)
+        self._apply(patch)
 
     def undo(self) -> MaskPatch:
         """Take back the last action; raises `PromptError` when there is none."""
@@ -80,6 +81,7 @@ class History:
         """Be at ``state`` with ``mask`` (None: empty), with nothing to undo."""
         self.state = state
         self.mask = np.zeros(self.shape, bool) if mask is None else self.copy(mask)
+        self.voxels = int(np.count_nonzero(self.mask))
         self.forget()
 
     def copy(self, mask: Mask) -> Mask:
@@ -97,8 +99,12 @@ class History:
         state, patch = source.pop()
         target.append((self.state, patch.undoing(self.mask)))
         self.state = state
-        patch.apply(self.mask)
+        self._apply(patch)
         return patch
+
+    def _apply(self, patch: MaskPatch) -> None:
+        self.voxels += patch.gain(self.mask)
+        patch.apply(self.mask)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-able data; masks and prompts that states share are stored once."""
@@ -146,7 +152,7 @@ class History:
         if not 0 <= done < len(turns) or whole != [False] * (len(turns) - 1) + [True]:
             raise InputError("The stored session cannot be read (its steps do not fit).")
         past = [(state, patch) for state, patch in turns if patch is not None]
-        history.state, history.mask = turns[-1][0], mask
+        history.stand(turns[-1][0], mask)
         history.done, history.undone = past[:done], past[done:]
         return history
 

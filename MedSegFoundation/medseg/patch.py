@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .image import Mask
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
     """Smallest ``(k, j, i)`` box around the true voxels; None for an empty mask."""
-    box = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        hit = np.flatnonzero(mask.any(axis=others))
-        if hit.size == 0:
-            return None
-        box.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return box[0], box[1], box[2]
+    slices = _span(np.any(mask, axis=(1, 2)))
+    if slices is None:
+        return None
+    plane = np.any(mask[slices], axis=0)
+    rows, columns = _span(np.any(plane, axis=1)), _span(np.any(plane, axis=0))
+    assert rows is not None
+    assert columns is not None
+    return slices, rows, columns
+
+
+def _span(hit: Mask) -> slice | None:
+    places = np.flatnonzero(hit)
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else None
+
+
+def _difference(before: Mask, after: Mask) -> tuple[slice, slice, slice] | None:
+    """Smallest box around the voxels that differ.
+
+    Most prompts change few slices of many, so whole slices are compared first, eight voxels at a
+    time: a tenth of the time of comparing all voxels one by one.
+    """
+    pairs = zip(_words(before), _words(after), strict=True)
+    slices = _span(np.array([not np.array_equal(a, b) for a, b in pairs]))
+    if slices is None:
+        return None
+    box = bounding_box(before[slices] != after[slices])
+    assert box is not None
+    return slices, box[1], box[2]
+
+
+def _words(mask: Mask) -> NDArray[np.unsignedinteger[Any]]:
+    rows = np.ascontiguousarray(mask).reshape(len(mask), -1)
+    return rows.view(np.uint64 if rows.shape[1] % 8 == 0 else np.uint8)
 
 
 @dataclass(frozen=True)
@@ -35,7 +62,7 @@ class MaskPatch:
     @classmethod
     def between(cls, before: Mask, after: Mask) -> MaskPatch:
         """The patch that turns ``before`` into ``after`` (same shape)."""
-        box = bounding_box(before != after)
+        box = _difference(before, after)
         if box is None:
             return cls((0, 0, 0), np.zeros((0, 0, 0), bool))
         return cls((box[0].start, box[1].start, box[2].start), after[box].copy())
@@ -58,6 +85,11 @@ class MaskPatch:
     def apply(self, mask: Mask) -> None:
         """Write the patch into ``mask`` in place."""
         mask[self.box] = self.voxels
+
+    def gain(self, before: Mask) -> int:
+        """How many voxels more the mask has after this patch than ``before``."""
+        old = np.count_nonzero(before[self.box])
+        return int(np.count_nonzero(self.voxels)) - int(old)
 
     def undoing(self, before: Mask) -> MaskPatch:
         """The patch that restores ``before`` where this one writes."""

@@ -88,7 +88,7 @@ class Session:
             patch = self.history.redo()
         else:
             patch = self._forward(action, progress)
-        voxels = int(np.count_nonzero(self.history.mask))
+        voxels = self.history.voxels
         return Step(patch, time.perf_counter() - begin, voxels, voxels * self.image.voxel_ml)
 
     def add(self, *prompts: Prompt, progress: Progress | None = None) -> Step:
