@@ -254,7 +254,7 @@ def inflate(data: bytes, size: int) -> bytes:
 
 def _shrink(slab: Array) -> bytes:
     planes = slab.reshape(-1).view(np.uint8).reshape(-1, slab.dtype.itemsize).T
-    return zlib.compress(np.ascontiguousarray(planes), 1)
+    return zlib.compress(np.ascontiguousarray(planes).data, 1)
 
 
 def _grow(raw: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
