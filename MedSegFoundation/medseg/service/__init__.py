@@ -5,7 +5,8 @@
 Thread-safe throughout. Every look-up is by user and name, so nobody sees another's things.
 """
 
+from .backend import UserBackend
 from .service import Service
 from .settings import Settings
 
-__all__ = ["Service", "Settings"]
+__all__ = ["Service", "Settings", "UserBackend"]

@@ -17,6 +17,8 @@ from .runner import Runner
 from .sessions import SessionStore
 from .settings import Settings
 
+__all__ = ["Service", "UserBackend"]
+
 
 class Service:
     """Answers many users at once; a context manager.
@@ -73,6 +75,11 @@ class Service:
             **self.runner.counters(),
             **self.counters_.read(),
         }
+
+    def cancel_jobs(self) -> None:
+        """Stop all jobs within one frame; their readers get the last line."""
+        for job in self.jobs.running():
+            job.cancel()
 
     def close(self, finish: bool = True, seconds: float | None = None) -> None:
         """Take nothing new; with ``finish``, what runs ends first.

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..actions import Add, from_data
 from ..errors import InputError, MedsegError
 from ..image import Mask
@@ -90,7 +92,7 @@ def _seeds(request: JobRequest, mask: Mask) -> list[int]:
     others = tuple(axis for axis in range(3) if axis != request.axis)[:2]
     first = 0 if request.first is None else request.first
     last = max(mask.shape) if request.last is None else request.last
-    held = mask.any(axis=others)
+    held = np.asarray(mask.any(axis=others))
     return [n for n in range(max(0, first), min(len(held) - 1, last) + 1) if held[n]]
 
 
