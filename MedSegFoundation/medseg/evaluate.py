@@ -98,11 +98,22 @@ def evaluate(
 
     Raises `InputError` when the object is empty or on another grid.
     """
+    return evaluate_session(Session(image, model), truth, clicks, name, progress)
+
+
+def evaluate_session(
+    session: Session,
+    truth: Mask,
+    clicks: int = 10,
+    name: str = "",
+    progress: Callable[[int], None] | None = None,
+) -> ClickScores:
+    """The same with a fresh session, wherever its model runs."""
+    image = session.image
     if truth.shape != image.shape:
         raise InputError(f"The labels have shape {truth.shape}, the image {image.shape}.")
     if not truth.any():
         raise InputError(f"The object '{name}' has no voxels; choose other --labels.")
-    session = Session(image, model)
     scores: list[float] = []
     seconds: list[float] = []
     for number in range(clicks):

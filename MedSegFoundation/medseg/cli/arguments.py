@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..registry import DEVICES
+from . import remote
 
 _COORDINATE_OPTIONS = ("--point", "--exclude", "--box")
 _NEGATIVE = re.compile(r"-[\d.]")
@@ -104,7 +105,8 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = _Parser(
         prog="medseg",
-        description="Segment medical images from a few prompts. Nothing leaves this machine.",
+        description="Segment medical images from a few prompts. Nothing leaves this machine "
+        "unless you name a --server.",
         epilog="'medseg segment --help' explains the prompts, with examples.",
         allow_abbrev=False,
     )
@@ -181,6 +183,7 @@ def _image_options(this: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--frame", metavar="N", type=int, help="the time point of a 4D image, from 0"
     )
+    remote.add_options(this)
     group.add_argument(
         "--uneven",
         choices=("refuse", "resample"),
@@ -194,3 +197,5 @@ def _output_options(this: argparse.ArgumentParser, json_help: str) -> None:
     this.add_argument("--device", choices=DEVICES, default="auto", help="where the model runs")
     this.add_argument("--quiet", action="store_true", help="say nothing but errors")
     this.add_argument("--json", action="store_true", help=json_help)
+    remote.add_options(this)
+    remote.add_options(this, sends_images=False)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 
 from ..errors import InputError
-from ..evaluate import GOALS, ClickScores, evaluate
+from ..evaluate import GOALS, ClickScores, evaluate_session
 from ..image import Image
 from ..io import Segment, read_segmentation
 from ..model import Model
 from ..registry import find
+from ..session import Session
+from . import remote
 from .segment import open_image
 from .terminal import Bar, table
 
+#: Opens a fresh session, to be left when its work is done.
+Opening = Callable[[], AbstractContextManager[Session]]
 COLUMNS = (1, 3, 5, 10)
 
 
@@ -24,14 +30,29 @@ def run(options: argparse.Namespace) -> None:
     """Score every chosen model on every chosen structure."""
     if options.clicks < 1:
         raise InputError("--clicks must be 1 or more.")
-    models = [find(name, options.device) for name in options.model or ["default"]]
-    image = open_image(options)
+    names = options.model or ["default"]
+    if options.server is None:
+        models = [find(name, options.device) for name in names]
+        image = open_image(options)
+        _run(options, image, [partial(_local, image, model) for model in models])
+        return
+    with remote.connected(options) as backend:
+        image = open_image(options)
+        _run(options, image, [partial(remote.session, backend, options, image, n) for n in names])
+
+
+def _run(options: argparse.Namespace, image: Image, openings: Sequence[Opening]) -> None:
+    """``openings``: each opens a fresh session with one of the models."""
     structures = read_structures(options.labels_file, image, options.labels)
-    for model in models:
-        scores = _score(model, image, structures, options)
+    for opening in openings:
+        model, scores = _score(opening, structures, options)
         if not options.json:
             print(f"{model.name} {model.version}, {options.clicks} clicks a structure")
             print(report(scores, options.clicks) + "\n")
+
+
+def _local(image: Image, model: Model) -> AbstractContextManager[Session]:
+    return nullcontext(Session(image, model))
 
 
 def read_structures(path: str, image: Image, wanted: str | None) -> list[Segment]:
@@ -55,20 +76,26 @@ def read_structures(path: str, image: Image, wanted: str | None) -> list[Segment
 
 
 def _score(
-    model: Model, image: Image, structures: Sequence[Segment], options: argparse.Namespace
-) -> list[ClickScores]:
+    opening: Opening, structures: Sequence[Segment], options: argparse.Namespace
+) -> tuple[Model, list[ClickScores]]:
     scores = []
     for structure in structures:
-        with Bar(f"{model.name}: {structure.name}", options.quiet) as bar:
+        with (
+            opening() as session,
+            Bar(f"{session.model.name}: {structure.name}", options.quiet) as bar,
+        ):
 
             def progress(click: int, bar: Bar = bar) -> None:
                 bar(click / options.clicks)
 
-            score = evaluate(image, structure.mask, model, options.clicks, structure.name, progress)
+            model = session.model
+            score = evaluate_session(
+                session, structure.mask, options.clicks, structure.name, progress
+            )
         if options.json:
             print(json.dumps(_facts(model, score)), flush=True)
         scores.append(score)
-    return scores
+    return model, scores
 
 
 def _facts(model: Model, score: ClickScores) -> dict[str, object]:

@@ -7,7 +7,9 @@ import json
 
 from ..errors import ModelError
 from ..model import Model
+from ..protocol.messages import encode
 from ..registry import DEFAULT, find, names
+from . import remote
 from .terminal import table
 
 HEADER = ("model", "version", "prompts", "images", "colour", "edits masks", "licence", "weights")
@@ -15,6 +17,9 @@ HEADER = ("model", "version", "prompts", "images", "colour", "edits masks", "lic
 
 def run(options: argparse.Namespace) -> None:
     """List every model on stdout; one that lacks a package says so and stays in the list."""
+    if options.server is not None:
+        _run_there(options)
+        return
     rows: list[tuple[str, ...]] = [HEADER]
     missing = []
     for name in names():
@@ -32,10 +37,27 @@ def run(options: argparse.Namespace) -> None:
         print("\n".join([table(rows), *missing]))
 
 
-def _row(model: Model) -> tuple[str, ...]:
+def _run_there(options: argparse.Namespace) -> None:
+    """What a server offers; its default model is the first."""
+    from ..client.model import RemoteModel  # loads requests
+
+    with remote.connected(options) as backend:
+        welcome = backend.welcome()
+    default = welcome.default_model
+    models = sorted(welcome.models, key=lambda info: info.name != default)
+    if options.json:
+        for info in models:
+            print(json.dumps(encode(info) | {"default": info.name == default}))
+        return
+    rows = [HEADER, *(_row(RemoteModel(info), default) for info in models if not info.missing)]
+    missing = [f"{info.name}: {info.missing}" for info in models if info.missing]
+    print("\n".join([table(rows), *missing]))
+
+
+def _row(model: Model, default: str = DEFAULT) -> tuple[str, ...]:
     can = model.capabilities
     return (
-        model.name + (" (default)" if model.name == DEFAULT else ""),
+        model.name + (" (default)" if model.name == default else ""),
         model.version,
         ", ".join(sorted(can.prompts)),
         ", ".join(sorted(can.dimensions)),

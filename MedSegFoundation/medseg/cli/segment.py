@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
@@ -13,6 +15,7 @@ from ..io import Segmentation, read_image, write_segmentation
 from ..prompts import Prompt
 from ..registry import find
 from ..session import Session, Step
+from . import remote
 from .edit import Edited, finished, opened
 from .given import read_given
 from .terminal import Bar, say
@@ -28,18 +31,32 @@ def run(options: argparse.Namespace) -> None:
         )
     output = checked_output(options.output, options.image)
     image = open_image(options)
-    model = find(options.model, options.device)
     prompts = read_given(options.given, image, options.coords)
-    session = Session(image, model)
-    edited = opened(options.edit, options.segment, session)
+    with _session(options, image) as session:
+        edited = opened(options.edit, options.segment, session)
+        _apply(prompts, session, options)
+        _write(output, edited, session, options.quiet)
+
+
+@contextmanager
+def _session(options: argparse.Namespace, image: Image) -> Iterator[Session]:
+    if options.server is None:
+        yield Session(image, find(options.model, options.device))
+        return
+    with remote.connected(options) as backend, remote.session(backend, options, image) as session:
+        yield session
+
+
+def _apply(prompts: Sequence[Prompt], session: Session, options: argparse.Namespace) -> None:
     for number, prompt in enumerate(prompts):
         label = f"{prompt.kind} {number + 1} of {len(prompts)}"
         with Bar(label, options.quiet) as bar:
             step = session.add(prompt, progress=bar)
-        say(f"{label}: {size(step.voxels, image)}, {step.seconds:.2f} s", options.quiet)
+        for note in step.notes:
+            say(f"Note: {note}", options.quiet)
+        say(f"{label}: {size(step.voxels, session.image)}, {step.seconds:.2f} s", options.quiet)
         if options.json:
-            print(json.dumps(facts(prompt, step, image)), flush=True)
-    _write(output, edited, session, options.quiet)
+            print(json.dumps(facts(prompt, step, session.image)), flush=True)
 
 
 def open_image(options: argparse.Namespace) -> Image:
