@@ -78,7 +78,9 @@ def check_offer(made: ImageOffer, limits: Limits) -> None:
         raise InputError(f"The codec '{made.codec}' is not known here; use {known}.")
     if not 1 <= made.channels <= MOST_CHANNELS or made.chunk_slices < 1:
         raise InputError(f"An image needs 1 to {MOST_CHANNELS} channels and slices in a chunk.")
-    if len(made.affine) != 4 or any(len(row) != 4 for row in made.affine):
+    rows = made.affine
+    square = len(rows) == 4 and all(len(row) == 4 for row in rows)
+    if not square or not all(abs(v) < 1e9 for row in rows for v in row):
         raise GeometryError("The image has no usable 4x4 affine (IJK to RAS mm).")
     if made.modality is not None and len(made.modality) > 16:
         raise InputError("The modality of an image is a short DICOM code, such as CT.")
@@ -88,7 +90,7 @@ def check_offer(made: ImageOffer, limits: Limits) -> None:
             f"The image has {size:.0f} MB, at most {most:.0f} MB are taken; crop it first."
         )
     most = limits.chunk_bytes if made.chunk_slices > 1 else limits.message_bytes
-    if made.chunk_slices * slice_bytes(made) > most:
+    if min(made.chunk_slices, made.shape[0]) * slice_bytes(made) > most:
         raise TooLargeError(f"A chunk may have at most {most} bytes; send fewer slices in each.")
 
 
@@ -253,8 +255,10 @@ def inflate(data: bytes, size: int) -> bytes:
 
 
 def _shrink(slab: Array) -> bytes:
+    """Low bytes and high bytes apart; runs only: quicker than level 1 on CT, and smaller."""
     planes = slab.reshape(-1).view(np.uint8).reshape(-1, slab.dtype.itemsize).T
-    return zlib.compress(np.ascontiguousarray(planes).data, 1)
+    packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    return packer.compress(np.ascontiguousarray(planes).data) + packer.flush()
 
 
 def _grow(raw: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -120,7 +120,7 @@ class UserBackend:
         return found.info()
 
     def estimate(self, request: EstimateRequest) -> Estimate:
-        if len(request.shape) != 3 or min(request.shape) < 1:
+        if len(request.shape) != 3 or not all(1 <= n < 1 << 31 for n in request.shape):
             raise InputError(f"An image needs three sizes above 0, not {request.shape}.")
         k, j, i = request.shape
         runner = self._service.runner

@@ -102,6 +102,8 @@ class LocalRunner:
 
     def make_room(self, device: str) -> None:
         """On the device's thread: drop all open images there; none of them is at work."""
+        self.count("oom")
+        event("out of memory", logging.WARNING, device=device)
         with self._lock:
             for model in self._open:
                 if model.device == device:
@@ -160,8 +162,11 @@ def look() -> list[str]:
     """The devices of this machine, best first. Loads torch only where there may be a GPU."""
     if not _may_have_gpu() or find_spec("torch") is None:
         return ["cpu"]
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a library of it cannot be loaded
+        event("torch does not load", logging.WARNING, error=type(error).__name__)
+        return ["cpu"]
     cuda = ["cuda"] if torch.cuda.is_available() else []
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return [*cuda, *mps, "cpu"]

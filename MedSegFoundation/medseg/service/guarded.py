@@ -58,13 +58,14 @@ class GuardedModel:
             self._notes.append(f"'{device}' ran out of memory; this session goes on with the CPU.")
 
     def run(self, call: Callable[[], T]) -> T:
+        """See `medseg.service.runner.Guarded`; not tried twice, ``call`` may not be repeatable."""
+
         def guarded() -> T:
             try:
                 return call()
-            except Exception as error:
+            except Exception as error:  # judged at once; all but a lack of memory goes on up
                 if not out_of_memory(error):
                     raise
-            self._runner.count("oom")
             self._runner.make_room(self.device)
             raise MemoryShortError(_SHORT)
 
@@ -86,7 +87,6 @@ class GuardedModel:
             except Exception as error:  # judged at once; all but a lack of memory goes on up
                 if not out_of_memory(error):
                     raise
-            self._runner.count("oom")
             self._runner.make_room(self.device)
         raise MemoryShortError(_SHORT)
 

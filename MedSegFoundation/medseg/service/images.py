@@ -13,9 +13,12 @@ from ..image import Image
 from ..protocol import images as wire
 from ..protocol.messages import ImageOffer, ImageStatus
 from .cache import ImageCache
+from .log import event
 from .settings import Settings
 
 Key = tuple[str, str]
+_UNKNOWN = "This image is not known here (any more); send it again."
+_FULL = "There is no memory for another image; try again later."
 
 
 @dataclass
@@ -50,6 +53,7 @@ class ImageStore:
         """Which chunks to send; raises what `medseg.protocol.images.check_offer` does."""
         wire.check_offer(offer, self._limits)
         key = (user, offer.digest)
+        self._load(key)
         with self._lock:
             entry = self._find(key)
             if entry is None or (
@@ -99,8 +103,11 @@ class ImageStore:
 
     def take(self, user: str, name: str) -> Image:
         """The image for a session, which must `give_back` it; raises `NotFoundError`."""
+        self._load((user, name))
         with self._lock:
-            entry = self._get(user, name)
+            entry = self._find((user, name))
+            if entry is None:
+                raise NotFoundError(_UNKNOWN)
             if entry.offer is not None:
                 raise NotFoundError("The image has not arrived completely; send the rest first.")
             entry.sessions += 1
@@ -127,30 +134,35 @@ class ImageStore:
 
     def _find(self, key: Key) -> _Entry | None:
         entry = self._entries.get(key)
-        if entry is None and self._cache is not None:
-            image = self._cache.read(*key)
-            if image is not None:
-                entry = _Entry(image, image.array.nbytes, 0.0)
-                self._put(key, entry)
         if entry is not None:
             entry.touched = self._settings.clock()
             self._entries.move_to_end(key)
         return entry
 
+    def _load(self, key: Key) -> None:
+        """Take an image from the disk, unless it is here; others need not wait for that."""
+        if self._cache is None or key in self._entries:
+            return
+        image = self._cache.read(*key)
+        if image is not None:
+            with self._lock:
+                if key not in self._entries:
+                    self._put(key, _Entry(image, image.array.nbytes, self._settings.clock()))
+
     def _get(self, user: str, name: str) -> _Entry:
+        self._load((user, name))
         with self._lock:
             entry = self._find((user, name))
         if entry is None:
-            raise NotFoundError("This image is not known here (any more); send it again.")
+            raise NotFoundError(_UNKNOWN)
         return entry
 
     def _awaiting(self, offer: ImageOffer) -> _Entry:
         size = wire.image_bytes(offer)
-        self._make_room(size)
         try:
             voxels = np.empty(wire.array_shape(offer, offer.shape[0]), offer.dtype)
         except MemoryError as error:
-            raise FullError("There is no memory for another image; try again later.") from error
+            raise FullError(_FULL) from error
         image = Image(
             voxels, np.array(offer.affine), modality=offer.modality, time_axis=offer.time_axis
         )
@@ -162,13 +174,15 @@ class ImageStore:
         self._entries[key] = entry
 
     def _make_room(self, size: int) -> None:
-        most = self._settings.store_bytes
-        for key in [k for k, e in self._entries.items() if not e.sessions]:
-            if self._bytes() + size <= most:
-                return
+        idle = {k: e.size for k, e in self._entries.items() if not e.sessions}
+        over = self._bytes() + size - self._settings.store_bytes
+        if over > sum(idle.values()):
+            raise FullError(_FULL)
+        for key, freed in idle.items():
+            if over <= 0:
+                break
             del self._entries[key]
-        if self._bytes() + size > most:
-            raise FullError("There is no memory for another image; try again later.")
+            over -= freed
 
     def _bytes(self) -> int:
         return sum(entry.size for entry in self._entries.values())
@@ -183,7 +197,7 @@ class ImageStore:
             raise InputError("The image is not the one that was offered; send it again.")
         entry.image.array.setflags(write=False)
         entry.offer = None
-        entry.hashes = {}
+        event("image ready", megabytes=round(entry.size / 1e6, 1), codec=offer.codec)
         if self._cache is not None:
             self._cache.write(user, offer, entry.image)
 

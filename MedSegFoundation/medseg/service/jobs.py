@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from ..errors import MedsegError, NotFoundError, StaleError
+from ..errors import MedsegError, MemoryShortError, NotFoundError, StaleError
 from ..packing import pack_patch
 from ..protocol.messages import JobEvent, JobInfo, JobRequest
 from ..protocol.problems import to_problem
 from .log import event
-from .sessions import KEPT, Hosted, remember
+from .sessions import KEPT, Hosted, check_id, remember
 from .settings import Settings
 from .work import Piece, Work, work_of
 
@@ -26,7 +26,8 @@ class Job:
 
     def __init__(self, hosted: Hosted, request: JobRequest, clock: Callable[[], float]) -> None:
         self.id = secrets.token_urlsafe(18)
-        self.hosted = hosted
+        self._session = hosted.id
+        self._hosted: Hosted | None = hosted  # until the end, so as not to keep its masks longer
         self.ended: float | None = None
         self._clock = clock
         self._kind = request.kind
@@ -49,7 +50,7 @@ class Job:
     def info(self) -> JobInfo:
         with self._changed:
             fraction = self._events[-1].fraction if self._events else 0.0
-            return JobInfo(self.id, self.hosted.id, self._state, fraction, len(self._events))
+            return JobInfo(self.id, self._session, self._state, fraction, len(self._events))
 
     def cancel(self) -> None:
         """Stop before the next piece; does not wait for it."""
@@ -68,7 +69,7 @@ class Job:
             self._changed.wait_for(
                 lambda: len(self._events) > after or not self.running, timeout=seconds
             )
-            self.hosted.touched = self._clock()
+            self._touch()
             return self._events[after:]
 
     def _run(self, work: Work) -> None:
@@ -78,10 +79,13 @@ class Job:
                 self._tell_piece(piece)
             self._end("cancelled" if self._cancelled.is_set() else "done", work)
         except Exception as error:  # the thread's outermost frame: whoever reads must be told
+            if isinstance(error, MemoryError):
+                error = MemoryShortError("There is not enough memory for this job.")
             if not isinstance(error, MedsegError):
                 event("job failed", logging.ERROR, error=type(error).__name__)
             self._end("failed", None, error)
         seconds = round(time.perf_counter() - begin, 3)
+        self._hosted = None
         event("job ended", kind=self._kind, state=self._state, seconds=seconds)
 
     def _tell_piece(self, piece: Piece) -> None:
@@ -93,15 +97,22 @@ class Job:
             name=piece.name,
             confidence=piece.confidence,
             problem=piece.problem,
-            notes=self.hosted.model.take_notes(),
+            notes=self._notes(),
         )
 
     def _end(self, state: Ending, work: Work | None, error: Exception | None = None) -> None:
         patch = None if work is None else pack_patch(work.whole())
-        notes = [*(work.notes if work else []), *self.hosted.model.take_notes()]
+        notes = [*(work.notes if work else []), *self._notes()]
         problem = None if error is None else to_problem(error)
         fraction = 1.0 if state == "done" else self.info().fraction
         self._tell(state, fraction, patch=patch, problem=problem, notes=notes)
+
+    def _notes(self) -> list[str]:
+        return [] if self._hosted is None else self._hosted.model.take_notes()
+
+    def _touch(self) -> None:
+        if self._hosted is not None:
+            self._hosted.touched = self._clock()
 
     def _tell(self, what: Literal["frame"] | Ending, fraction: float, **more: Any) -> None:
         with self._changed:
@@ -109,7 +120,7 @@ class Job:
             if what != "frame":
                 self._state = what
                 self.ended = self._clock()
-            self.hosted.touched = self._clock()
+            self._touch()
             self._changed.notify_all()
 
 
@@ -123,6 +134,7 @@ class JobStore:
 
     def start(self, hosted: Hosted, request: JobRequest) -> tuple[Job, bool]:
         """The job, and whether it is new: the same request again finds the job it started."""
+        check_id(request.request)
         with hosted.lock:
             if request.request in hosted.jobs:
                 return hosted.jobs[request.request], False

@@ -11,6 +11,7 @@ from ..actions import from_data
 from ..errors import (
     ExpiredError,
     FullError,
+    InputError,
     MemoryShortError,
     NotFoundError,
     StaleError,
@@ -38,6 +39,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 #: Replies and jobs that are kept in case a request comes again.
 KEPT = 64
+#: Characters of the id of a request.
+LONGEST_ID = 100
 #: Given-up sessions that are remembered, to tell their owners.
 REMEMBERED = 10_000
 
@@ -65,6 +68,7 @@ class Hosted:
 
     def act(self, request: ActionRequest) -> ActionReply:
         """The reply; the kept one when the request has been answered before."""
+        check_id(request.request)
         with self.lock:
             if request.request not in self._replies:
                 self._check(request.revision)
@@ -201,9 +205,17 @@ class SessionStore:
             if history is not None:
                 session.resume(history)
             return Hosted(user, request.image, session, model, self._settings.clock())
-        except BaseException:
+        except BaseException as error:
             self._images.give_back(user, request.image)
+            if isinstance(error, MemoryError):
+                raise MemoryShortError("There is not enough memory for a session.") from error
             raise
+
+
+def check_id(request: str) -> None:
+    """Raise `InputError` unless the sender's id of a request is of a sensible length."""
+    if not 1 <= len(request) <= LONGEST_ID:
+        raise InputError(f"The id of a request has 1 to {LONGEST_ID} characters.")
 
 
 def remember(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
