@@ -64,7 +64,8 @@ class Box:
         axes = np.eye(3) if self.axes is None else np.asarray(self.axes, dtype=float)
         if size.shape != (3,) or (size < 0).any() or (size > 0).sum() < 2:
             raise PromptError("A box needs three edge lengths, at least two of them above 0 mm.")
-        if axes.shape != (3, 3) or np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
+        turned = axes.shape == (3, 3) and bool((np.abs(axes) <= 1.001).all())
+        if not turned or np.abs(axes.T @ axes - np.eye(3)).max() > 1e-3:
             raise PromptError("The axes of a box must be three unit vectors at right angles.")
         object.__setattr__(self, "center", _points(np.atleast_2d(self.center), "box")[0])
         object.__setattr__(self, "size", size)
@@ -158,6 +159,14 @@ class Text:
 Prompt = Point | Box | Scribble | Lasso | Text
 _KINDS: dict[str, Callable[..., Prompt]] = {c.kind: c for c in (Point, Box, Scribble, Lasso, Text)}
 KINDS = frozenset(_KINDS)
+#: Farthest position and largest radius, in mm, that are read.
+FARTHEST_MM = 1e6
+_PLAIN: dict[str, tuple[Any, str]] = {
+    "include": (bool, "true or false"),
+    "connected": (bool, "true or false"),
+    "radius": ((int, float), "a number in mm"),
+    "text": (str, "a text"),
+}
 
 
 def to_dict(prompt: Prompt) -> dict[str, Any]:
@@ -169,12 +178,19 @@ def from_dict(data: dict[str, Any]) -> Prompt:
     """Inverse of `to_dict`; raises `PromptError` on anything unexpected."""
     fields = dict(data)
     kind = fields.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise PromptError(f"'{kind}' is not a prompt kind; known are {', '.join(sorted(KINDS))}.")
+    for name, (types, what) in _PLAIN.items():
+        if name in fields and not isinstance(fields[name], types):
+            raise PromptError(f"The '{name}' of a {kind} prompt must be {what}.")
     try:
-        return _KINDS[kind](**fields)
-    except TypeError as error:
+        prompt = _KINDS[kind](**fields)
+        reach = np.abs([*prompt.positions().ravel(), getattr(prompt, "radius", 0.0)]).max()
+    except (TypeError, ValueError, OverflowError) as error:
         raise PromptError(f"A {kind} prompt has a field that does not fit: {error}.") from error
+    if not reach <= FARTHEST_MM:
+        raise PromptError(f"A {kind} prompt reaches farther than any patient does.")
+    return prompt
 
 
 def dumps(prompts: Iterable[Prompt]) -> str:

@@ -257,7 +257,10 @@ def _value(kind: Any, data: Any, where: str) -> Any:
     if hasattr(kind, "__dataclass_fields__"):
         return _message(kind, data, where)
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError as error:
+            raise InputError(f"'{where}' is too large a number.") from error
     if not isinstance(data, kind) or (kind is not bool and isinstance(data, bool)):
         raise InputError(f"'{where}' must be a {kind.__name__}.")
     return data
