@@ -71,6 +71,34 @@ columns: Dice (1 is perfect) after so many clicks, clicks until Dice reaches 0.8
 (one that never gets there counts as --clicks in the mean), seconds per click.
 """
 
+SERVE_HELP = """\
+Answer 3D Slicer, this package's client and nnInteractive clients over HTTP, many users at once.
+It listens to this machine only, unless it gets tokens and TLS files (or --behind-proxy).
+"""
+
+SERVE_EXAMPLES = """\
+examples:
+  For yourself, on this machine:
+    medseg serve
+
+  For a department; every line of the token file is 'name:token':
+    python -c 'import secrets; print("ct-room:" + secrets.token_urlsafe(32))' > tokens
+    chmod 600 tokens
+    medseg serve --host 0.0.0.0 --token-file tokens --tls-cert cert.pem --tls-key key.pem
+
+  Behind nginx on the same machine, which does the TLS:
+    medseg serve --token-file tokens --behind-proxy
+
+tokens come from --token-file, or the environment: MEDSEG_TOKEN_FILE (a path) or MEDSEG_TOKENS
+('name:token', several with commas between). They cannot be given as an option, where every user
+of the machine could read them. Change the file and send SIGHUP to rotate them.
+
+The first line on stderr that begins with 'medseg serves at' tells the URL. Log lines follow, one
+for each request; they hold no image, name, prompt, identifier or token. SIGTERM or Ctrl+C lets
+running prompts finish; a second one ends the server at once. /readyz, /healthz and /metrics are
+there for whoever watches it, /openapi.json tells all messages. docs/server.md has more.
+"""
+
 
 class _Parser(argparse.ArgumentParser):
     """Errors in one sentence, without the usage block."""
@@ -115,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
     _segment(commands)
     _evaluate(commands)
     _models(commands)
+    _serve(commands)
     return top
 
 
@@ -154,6 +183,7 @@ def _segment(commands: Any) -> None:
     )
     _image_options(this)
     this.add_argument("--model", metavar="NAME", default="default", help="see 'medseg models'")
+    remote.add_options(this)
     _output_options(this, "one JSON object per prompt on stdout: seconds, volume, changed box")
 
 
@@ -169,12 +199,46 @@ def _evaluate(commands: Any) -> None:
         "--model", metavar="NAME", action="append", help="see 'medseg models'; may be repeated"
     )
     _image_options(this)
+    remote.add_options(this)
     _output_options(this, "one JSON object per model and structure on stdout")
 
 
 def _models(commands: Any) -> None:
     this = _command(commands, "models", "list the models", MODELS_HELP)
+    remote.add_options(this, sends_images=False)
     this.add_argument("--json", action="store_true", help="one JSON object per model")
+
+
+def _serve(commands: Any) -> None:
+    this = _command(commands, "serve", "serve models to others", SERVE_HELP, SERVE_EXAMPLES)
+    this.add_argument("--host", metavar="NAME", default="127.0.0.1", help="address to listen at")
+    this.add_argument("--port", metavar="N", type=int, default=1527, help="0 finds a free one")
+    this.add_argument("--token-file", metavar="FILE", help="who may come in: lines 'name:token'")
+    this.add_argument("--tls-cert", metavar="FILE", help="certificate (chain), PEM")
+    this.add_argument("--tls-key", metavar="FILE", help="its key without a password, PEM")
+    this.add_argument(
+        "--behind-proxy", action="store_true", help="a reverse proxy does the TLS; see docs"
+    )
+    models = this.add_argument_group("models")
+    models.add_argument("--device", choices=DEVICES, default="auto", help="where models run")
+    models.add_argument(
+        "--model", metavar="NAME", action="append", help="offer only this one; may be repeated"
+    )
+    limits = this.add_argument_group("limits")
+    for name, metavar, kind, default, text in (
+        ("--max-image-gb", "GB", float, 4.0, "largest image before compression"),
+        ("--images-gb", "GB", float, 8.0, "memory for all images together"),
+        ("--max-sessions", "N", int, 64, "sessions open at once"),
+        ("--lease-minutes", "MIN", float, 15.0, "a session that nobody uses is given up then"),
+        ("--patience", "S", float, 30.0, "wait so long for slow clients"),
+        ("--grace", "S", float, 30.0, "when stopped, jobs may go on so long"),
+    ):
+        told = f"{text} (default: {default:g})"
+        limits.add_argument(name, metavar=metavar, type=kind, default=default, help=told)
+    this.add_argument("--cache", metavar="DIR", help="keep images here over a restart")
+    this.add_argument(
+        "--log-format", choices=("json", "text"), default="json", help="form of the log lines"
+    )
 
 
 def _image_options(this: argparse.ArgumentParser) -> None:
@@ -183,7 +247,6 @@ def _image_options(this: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--frame", metavar="N", type=int, help="the time point of a 4D image, from 0"
     )
-    remote.add_options(this)
     group.add_argument(
         "--uneven",
         choices=("refuse", "resample"),
@@ -197,5 +260,3 @@ def _output_options(this: argparse.ArgumentParser, json_help: str) -> None:
     this.add_argument("--device", choices=DEVICES, default="auto", help="where the model runs")
     this.add_argument("--quiet", action="store_true", help="say nothing but errors")
     this.add_argument("--json", action="store_true", help=json_help)
-    remote.add_options(this)
-    remote.add_options(this, sends_images=False)
