@@ -6,7 +6,7 @@ Shapes are ``(K, J, I)``; the affine maps IJK to RAS mm.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -271,6 +271,9 @@ def _message(kind: Any, data: Any, where: str) -> Any:
         raise InputError(f"'{where}' must be an object.")
     hints = get_type_hints(kind)
     given = {f.name: data[f.name] for f in fields(kind) if f.name in data}
+    for f in fields(kind):  # `encode` has left out what is None
+        if f.default is MISSING and type(None) in get_args(hints[f.name]):
+            given.setdefault(f.name, None)
     try:
         return kind(**{n: _value(hints[n], v, f"{where}.{n}") for n, v in given.items()})
     except TypeError as error:
