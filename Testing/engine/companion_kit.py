@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
-from medseg.companion import BlockingSession, Companion, Pump, shared
+from medseg.companion import shared
+from medseg.companion.blocking import BlockingSession
+from medseg.companion.link import Companion
+from medseg.companion.watch import Pump
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
 TIMEOUT = 60.0
@@ -38,6 +42,11 @@ class Kit:
     def until(self, finished):
         self.pump.run_until(finished, TIMEOUT)
 
+    def wait_seconds(self, seconds):
+        """Serve events for so long."""
+        end = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() >= end or self.pump.turn(end))
+
     def close(self):
         self.companion.close()
         self.pump.close()
@@ -45,6 +54,23 @@ class Kit:
     def files(self):
         """What is left of the images that were handed over."""
         return [p for f in shared.folders() for p in f.glob(self.companion.prefix + "*")]
+
+
+@contextlib.contextmanager
+def kits():
+    """Starts kits; all are closed at the end, and must leave no file."""
+    started = []
+
+    def start(**options):
+        started.append(Kit(**options))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for kit in started:
+            kit.close()
+    assert [path for kit in started for path in kit.files()] == []
 
 
 def is_alive(pid):

@@ -5,21 +5,13 @@
                          --- shared (file) -> the image's voxels
 
 The GUI half starts no thread and never waits; any event loop can drive it (`watch.Watcher`).
-Scripts use `Pump` and `BlockingSession`.
+
+    from medseg.companion.link import Companion
+
+    companion = Companion(watcher, on_status=status_bar.showMessage)
+    companion.start()
+    session = companion.session(image)
+    session.add(Point([12.0, -30.5, 44.0])).then(show, say)
+
+Scripts use `watch.Pump` and `blocking.BlockingSession`.
 """
-
-from .blocking import BlockingSession
-from .link import Companion, Server
-from .linked import LinkedSession
-from .pending import Pending
-from .watch import Pump, Watcher
-
-__all__ = [
-    "BlockingSession",
-    "Companion",
-    "LinkedSession",
-    "Pending",
-    "Pump",
-    "Server",
-    "Watcher",
-]

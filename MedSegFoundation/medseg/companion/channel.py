@@ -23,7 +23,7 @@ from .wire import (
 
 _READ_BYTES = 1 << 18
 #: Strangers at the door at the same time, and how long each may stand there.
-_STRANGERS = 8
+_STRANGERS = 64
 _PATIENCE_SECONDS = 10.0
 
 

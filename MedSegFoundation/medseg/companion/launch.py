@@ -18,8 +18,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 def start(python: str, env: Mapping[str, str] | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     """The helper process, which waits for a line on its standard input.
 
-    Call it from a thread that lives as long as the program (the main one): Linux ends the helper
-    with it. Raises `OSError` when ``python`` cannot be started.
+    Raises `OSError` when ``python`` cannot be started.
     """
     lower = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # POSIX: it lowers itself
     return subprocess.Popen(

@@ -24,11 +24,9 @@ _CONNECT_SECONDS = 30.0
 
 def main() -> NoReturn:
     """Runs until the GUI lets go."""
-    parent = os.getppid()
     greeting = json.loads(_line())
     prefix = str(greeting["prefix"])
     _be_modest()
-    _die_with(parent)
     threading.Thread(target=_watch_input, args=(prefix,), daemon=True).start()
     wire = Wire(prefix)
     try:
@@ -119,15 +117,3 @@ def _be_modest() -> None:
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
             os.nice(_NICENESS)
-
-
-def _die_with(parent: int) -> None:
-    """Linux: die with the parent even while a C function holds the interpreter."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(0)
