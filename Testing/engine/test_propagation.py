@@ -78,6 +78,12 @@ def test_a_neighbour_of_the_same_intensity_is_left_out():
     assert worst(found, truth) > 0.85
 
 
+def test_intensities_tell_of_a_sudden_change_of_size():
+    truth = disks([(32, 32)] * 4, [22, 16, 15, 14])
+    found, _ = run(image(truth), only(truth, 0), [0])
+    assert worst(found, truth) > 0.9
+
+
 def test_an_object_that_ends_is_not_drawn_beyond():
     truth = disks([(30, 30)] * 16, [10] * 9 + [0] * 7)
     found, frames = run(image(truth), only(truth, 4), [4])
