@@ -39,15 +39,12 @@ def connected(options: argparse.Namespace) -> Iterator[HttpBackend]:
     """The server of ``--server``, which is there and speaks our version."""
     from ..client import HttpBackend  # loads requests
 
-    backend = HttpBackend(options.server, token=_token(options.token_file), ca=options.ca)
-    try:
+    with HttpBackend(options.server, token=_token(options.token_file), ca=options.ca) as backend:
         if getattr(options, "agree", False):
             backend.agree()
         backend.welcome()
         say(f"The model runs on {backend.address}.", getattr(options, "quiet", True))
         yield backend
-    finally:
-        backend.close()
 
 
 def session(

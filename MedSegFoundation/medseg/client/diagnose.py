@@ -83,23 +83,28 @@ def _tls(error: ssl.SSLError, address: Address) -> str:
 
 
 def _socket(chain: list[BaseException], address: Address) -> str:
-    for cause in chain:
-        if isinstance(cause, (socket.gaierror, UnicodeError)):
-            return (
-                f"There is no server named '{address.host}'; "
-                "check the name, and whether this computer is online (VPN?)."
-            )
-        if isinstance(cause, ConnectionRefusedError):
-            return f"Nothing answers at {address}; check the port, and whether the server runs."
-        if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
-            return f"There is no way to {address} from this network; check network and VPN."
-        if isinstance(cause, urllib3_errors.ConnectTimeoutError):
-            return f"{address} does not answer (a firewall?); check address, network and VPN."
-        if isinstance(cause, (TimeoutError, urllib3_errors.ReadTimeoutError)):
-            return f"{address} took too long to answer; try again, or ask its administrator."
+    """The most special cause counts, wherever in the chain it is."""
+    numbers = {cause.errno for cause in chain if isinstance(cause, OSError)}
+    if _any(chain, socket.gaierror, UnicodeError):
+        return (
+            f"There is no server named '{address.host}'; "
+            "check the name, and whether this computer is online (VPN?)."
+        )
+    if _any(chain, ConnectionRefusedError):
+        return f"Nothing answers at {address}; check the port, and whether the server runs."
+    if numbers & _UNREACHABLE:
+        return f"There is no way to {address} from this network; check network and VPN."
     if dropped(chain[0]):
         return _dropped(address)
+    if _any(chain, urllib3_errors.ReadTimeoutError):
+        return f"{address} took too long to answer; try again, or ask its administrator."
+    if _any(chain, TimeoutError, urllib3_errors.ConnectTimeoutError):
+        return f"{address} does not answer (a firewall?); check address, network and VPN."
     return f"The connection to {address} failed ({type(chain[-1]).__name__}); try again."
+
+
+def _any(chain: list[BaseException], *kinds: type[BaseException]) -> bool:
+    return any(isinstance(cause, kinds) for cause in chain)
 
 
 def _dropped(address: Address) -> str:

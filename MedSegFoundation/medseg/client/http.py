@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from types import TracebackType
 from typing import Any, TypeVar
 
 from ..errors import NotFoundError, VersionError
@@ -72,6 +73,17 @@ class HttpBackend:
 
     def __repr__(self) -> str:
         return f"HttpBackend('{self.address.url}')"
+
+    def __enter__(self) -> HttpBackend:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def agree(self) -> None:
         """The user agrees that images are sent to this server; remembered."""
