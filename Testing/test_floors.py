@@ -11,13 +11,21 @@ ROOT = Path(__file__).parents[1] / "MedSegFoundation"
 ENGINE = {"numpy", "scipy", "SimpleITK", "requests"}
 SCENE = {"medseg", "numpy", "vtk", "slicer"}
 UPSTAIRS = {"slicer", "qt", "ctk", "PythonQt", "vtk", "medseg_scene", "MedSegFoundation"}
-HEAVY = {"torch", "safetensors", "nibabel", "pydicom", "matplotlib"}
-#: Modules that only someone who asked for torch imports.
-TORCH_MODULES = "medseg/models/*net*.py"
+HEAVY = {"torch", "safetensors", "nibabel", "pydicom", "matplotlib", "fastapi", "blosc2", "ray"}
+#: Modules that only someone who asked for these packages imports; `requests` brings urllib3.
+EXTRAS = {
+    "medseg/models/*net*.py": {"torch", "safetensors"},
+    "medseg/client/*.py": {"urllib3"},
+    "medseg/server/*.py": {"fastapi", "starlette", "uvicorn"},
+    "medseg/server/ray_*.py": {"ray"},
+}
 
 
 def files(package):
     return sorted((ROOT / package).rglob("*.py"))
+
+
+SERVING = [p for p in files("medseg") if p.parts[-2] not in ("server", "cli")]
 
 
 def ids(path):
@@ -37,6 +45,19 @@ def imported(path, *, at_load_only=False):
     return names
 
 
+def siblings(path):
+    """First names of what a file imports from inside `medseg`, also in functions."""
+    found = set()
+    depth = len(path.relative_to(ROOT / "medseg").parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            named = [node.module] if node.module else [alias.name for alias in node.names]
+            found |= {name.split(".")[0] for name in named}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("medseg."):
+            found.add(node.module.split(".")[1])
+    return found
+
+
 def _at_load(node):
     for child in ast.iter_child_nodes(node):
         is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
@@ -53,14 +74,19 @@ def foreign(names):
 @pytest.mark.parametrize("path", files("medseg"), ids=ids)
 def test_the_engine_loads_only_what_slicer_ships(path):
     allowed = ENGINE | {"medseg"}
-    if path.match(TORCH_MODULES):
-        allowed |= {"torch", "safetensors"}
+    for pattern, packages in EXTRAS.items():
+        allowed |= packages if path.match(pattern) else set()
     assert foreign(imported(path, at_load_only=True)) <= allowed
 
 
 @pytest.mark.parametrize("path", files("medseg"), ids=ids)
 def test_the_engine_never_reaches_up(path):
     assert not imported(path) & UPSTAIRS
+
+
+@pytest.mark.parametrize("path", SERVING, ids=ids)
+def test_only_the_command_line_and_the_server_know_the_server(path):
+    assert "server" not in siblings(path)
 
 
 @pytest.mark.parametrize("path", files("medseg_scene"), ids=ids)
