@@ -212,6 +212,7 @@ def hang_up(server: Running, expected: str) -> None:
     end = time.monotonic() + WAIT
     while expected not in [line["event"] for line in server.lines()[before:]]:
         assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.fixture

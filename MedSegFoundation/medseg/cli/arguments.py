@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..registry import DEVICES
-from . import remote
+from . import ray_options, remote
 
 _COORDINATE_OPTIONS = ("--point", "--exclude", "--box")
 _NEGATIVE = re.compile(r"-[\d.]")
@@ -235,6 +235,7 @@ def _serve(commands: Any) -> None:
     ):
         told = f"{text} (default: {default:g})"
         limits.add_argument(name, metavar=metavar, type=kind, default=default, help=told)
+    ray_options.add_options(this)
     this.add_argument("--cache", metavar="DIR", help="keep images here over a restart")
     this.add_argument(
         "--log-format", choices=("json", "text"), default="json", help="form of the log lines"

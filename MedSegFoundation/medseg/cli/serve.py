@@ -13,6 +13,7 @@ from ..server.menu import Menu
 from ..server.plan import Plan
 from ..server.rules import Rules
 from ..service import Settings
+from . import ray_options
 
 
 def run(options: argparse.Namespace) -> None:
@@ -48,6 +49,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         settings,
         Rules(patience=options.patience, grace=options.grace),
         options.log_format,
+        ray_options.settings(options),
     )
 
 

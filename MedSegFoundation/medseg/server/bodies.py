@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -23,22 +21,20 @@ MOST_DIGITS = 18
 
 
 class Inflow:
-    """Counts the bytes of bodies that are held at the moment."""
+    """Counts the bytes of unfinished bodies, which no announcement can make more."""
 
     def __init__(self, most: int) -> None:
-        self.most = most
-        self.held = 0
+        self._most = most
+        self._held = 0
 
-    @asynccontextmanager
-    async def room(self, size: int) -> AsyncIterator[None]:
-        """Keep room for ``size`` bytes; raises `FullError` when there is none."""
-        if self.held + size > self.most:
+    def add(self, size: int) -> None:
+        """Raises `FullError` when that is too much for the server."""
+        self._held += size
+        if self._held > self._most:
             raise FullError("The server is busy with other uploads; try again in a few seconds.")
-        self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size
+
+    def release(self, size: int) -> None:
+        self._held -= size
 
 
 async def read(request: Request, limit: int, kind: str) -> bytes:
@@ -47,28 +43,31 @@ async def read(request: Request, limit: int, kind: str) -> bytes:
     Raises `TooLargeError`, `FullError`, or `Refusal` (415 wrong type, 408 too slow).
     """
     _check_type(request, kind)
-    here = request.app.state.context
-    length = _length(request)
-    if length is not None and length > limit:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > limit:
         raise _too_large(limit)
-    expected = limit if length is None else length
-    with anyio.move_on_after(here.rules.patience + expected / SLOWEST):
-        async with here.inflow.room(expected):
-            return await _collect(request, limit)
+    with anyio.move_on_after(request.app.state.context.rules.patience) as time:
+        return await _collect(request, limit, time)
     raise Refusal(408, "slow", "The request took too long to arrive; send it again.")
 
 
-async def _collect(request: Request, limit: int) -> bytes:
+async def _collect(request: Request, limit: int, time: anyio.CancelScope) -> bytes:
+    """The whole body; ``time`` grows with what has come, so that a large one may take longer."""
+    inflow: Inflow = request.app.state.context.inflow
     parts: list[bytes] = []
     size = 0
     try:
         async for part in request.stream():
             size += len(part)
+            inflow.add(len(part))
             if size > limit:
                 raise _too_large(limit)
             parts.append(part)
+            time.deadline += len(part) / SLOWEST
     except ClientDisconnect as error:
         raise Refusal(400, "request", "The request broke off; send it again.") from error
+    finally:
+        inflow.release(size)
     return b"".join(parts)
 
 
@@ -120,11 +119,6 @@ def _check_type(request: Request, kind: str) -> None:
         raise Refusal(
             415, "media-type", "Bodies must not be encoded (gzip, ...).", Accept_Encoding="identity"
         )
-
-
-def _length(request: Request) -> int | None:
-    text = request.headers.get("content-length")
-    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _too_large(limit: int) -> TooLargeError:

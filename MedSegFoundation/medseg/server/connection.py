@@ -10,13 +10,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .answers import PROBLEM, RETRY_AFTER, dumps
 from .rules import Rules
+from .traffic import Traffic
 
 #: Seconds that a connection may rest between two requests.
 KEEP_ALIVE = 75
 _FULL = "The server has too many connections; try again in a few seconds."
 
 
-def protocol(rules: Rules) -> type[asyncio.Protocol]:
+def protocol(rules: Rules, traffic: Traffic) -> type[asyncio.Protocol]:
     """The protocol class for uvicorn: limits on connections, slow senders and slow readers."""
 
     class Connection(H11Protocol):
@@ -25,6 +26,7 @@ def protocol(rules: Rules) -> type[asyncio.Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            traffic.connected(1)
             if len(self.connections) > rules.connections:
                 transport.write(_answer(503, "full", _FULL))
                 transport.close()
@@ -34,6 +36,7 @@ def protocol(rules: Rules) -> type[asyncio.Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             _cancel(self._timer)
             _cancel(self._stalled)
+            traffic.connected(-1)
             super().connection_lost(exc)
 
         def handle_events(self) -> None:

@@ -11,6 +11,7 @@ from ..service import Settings
 from .access import Access
 from .listen import Address
 from .menu import Menu
+from .ray_cluster import RaySettings
 from .rules import Rules
 
 
@@ -22,3 +23,4 @@ class Plan:
     settings: Settings = field(default_factory=Settings)
     rules: Rules = field(default_factory=Rules)
     log_form: Literal["json", "text"] = "json"
+    ray: RaySettings | None = None

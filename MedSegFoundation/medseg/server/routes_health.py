@@ -29,5 +29,9 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus text; asks for a token when the server has tokens."""
     here = context(request)
-    numbers = {"requests_in_work": float(here.traffic.in_work), **here.service.counters()}
+    numbers = {
+        "requests_in_work": float(here.traffic.in_work),
+        "connections": float(here.traffic.connections),
+        **here.service.counters(),
+    }
     return Response(here.metrics.text(numbers), media_type=CONTENT_TYPE)

@@ -13,6 +13,7 @@ from .app import make_app
 from .connection import KEEP_ALIVE, protocol
 from .plan import Plan
 from .process import Process
+from .ray_runner import RayRunner
 
 #: Seconds that connections get to close once nothing is in work.
 LAST_SECONDS = 5
@@ -25,10 +26,11 @@ def serve(plan: Plan, bound: socket.socket) -> None:
     app = make_app(
         service, plan.access, plan.rules, plan.menu, more=[nninteractive.router(service)]
     )
+    traffic = app.state.context.traffic
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http=protocol(plan.rules),
+        http=protocol(plan.rules, traffic),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -41,9 +43,7 @@ def serve(plan: Plan, bound: socket.socket) -> None:
         timeout_graceful_shutdown=LAST_SECONDS,
     )
     where = listen.url(plan.address, bound)
-    process = Process(
-        config, service, app.state.context.traffic, plan.access, plan.rules.grace, where
-    )
+    process = Process(config, service, traffic, plan.access, plan.rules.grace, where)
     try:
         service.backend(LOCAL).welcome()  # loads the models, so that nobody waits for that
         process.run([bound])
@@ -53,5 +53,6 @@ def serve(plan: Plan, bound: socket.socket) -> None:
 
 
 def make_service(plan: Plan) -> Service:
-    """The service with the runner that the plan asks for (the seam for other runners)."""
-    return Service(plan.settings)
+    """The service with the runner that the plan asks for."""
+    runner = None if plan.ray is None else RayRunner(plan.ray, plan.settings)
+    return Service(plan.settings, runner)

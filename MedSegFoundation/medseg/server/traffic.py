@@ -6,12 +6,17 @@ import asyncio
 
 
 class Traffic:
-    """Counts requests in work. Used from the event loop only."""
+    """Counts requests in work and connections. Used from the event loop only."""
 
     def __init__(self) -> None:
         self.in_work = 0
+        self.connections = 0
         self.draining = False
         self._changed = asyncio.Event()
+
+    def connected(self, change: int) -> None:
+        """One connection more, or one less (-1)."""
+        self.connections += change
 
     def began(self) -> None:
         self.in_work += 1
