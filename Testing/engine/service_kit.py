@@ -6,11 +6,13 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 from fake_model import FakeModel
 from medseg import Image, Point
 from medseg.actions import Action, Add
 from medseg.protocol import images as wire
 from medseg.protocol.mirror import Mirror
+from medseg.registry import BUILT_IN
 from medseg.service import UserBackend
 from medseg.session import Step
 
@@ -57,12 +59,21 @@ class OpenGate:
         return self.model.segment(prompts, start, progress)
 
 
-#: What `gate` and `dropper` hand out; set by fixtures.
-HELD: dict[str, object] = {}
+HELD: list[Gate] = []
 
 
-def gate(device: str) -> object:
-    return HELD["gate"]
+def factory(device: str) -> Gate:
+    """Makes the model "held" of the fixture below."""
+    return HELD[-1]
+
+
+@pytest.fixture(name="held")
+def held_model(monkeypatch):
+    """The `Gate` that is the model "held"."""
+    monkeypatch.setitem(BUILT_IN, "held", "service_kit:factory")
+    HELD.append(Gate())
+    yield HELD[-1]
+    HELD.pop()
 
 
 class Follower:

@@ -75,11 +75,11 @@ class UserBackend:
     def open_session(self, request: SessionRequest) -> SessionInfo:
         self._service.admit()
         hosted = self._service.sessions.open(self._user, request)
-        return hosted.info(self._service.settings.lease_seconds)
+        return hosted.info()
 
     def session(self, session: str) -> SessionInfo:
         hosted = self._service.sessions.get(self._user, session)
-        return hosted.info(self._service.settings.lease_seconds)
+        return hosted.info()
 
     def act(self, session: str, request: ActionRequest) -> ActionReply:
         self._service.admit()

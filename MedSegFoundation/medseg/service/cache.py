@@ -8,6 +8,7 @@ import logging
 import os
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ class ImageCache:
         try:
             with open(path, "rb") as file:
                 image = self._parsed(file.readline(1 << 16), file.read(), name)
-            os.utime(path)
+            with suppress(OSError):  # a read-only disk; its files are as good
+                os.utime(path)
             return image
         except FileNotFoundError:
             return None

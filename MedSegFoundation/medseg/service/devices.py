@@ -92,7 +92,10 @@ class LocalRunner:
     def loaded(self, name: str, device: str) -> Model:
         """The model itself, for use on the device's thread, where it is loaded once."""
         if (name, device) not in self._models:
-            self._models[name, device] = find(name, device)
+            try:
+                self._models[name, device] = find(name, device)
+            except ImportError as error:
+                raise ModelError(f"The model '{name}' lacks a package ({error}).") from error
         return self._models[name, device]
 
     def keep(self, model: GuardedModel) -> None:

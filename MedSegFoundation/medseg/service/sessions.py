@@ -27,6 +27,7 @@ from ..protocol.messages import (
     encode,
 )
 from ..session import Session
+from . import bounds
 from .devices import info_of
 from .images import ImageStore
 from .runner import Guarded, Runner
@@ -48,16 +49,19 @@ REMEMBERED = 10_000
 class Hosted:
     """One session with its revision; `act` is all or nothing."""
 
-    def __init__(self, user: str, image: str, session: Session, model: Guarded, now: float) -> None:
+    def __init__(
+        self, user: str, image: str, session: Session, model: Guarded, settings: Settings
+    ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.user = user
         self.image = image
         self.session = session
         self.model = model
-        self.touched = now
+        self.touched = settings.clock()
         self.lock = threading.Lock()
         self.job: Job | None = None
         self.jobs: OrderedDict[str, Job] = OrderedDict()
+        self._settings = settings
         self._revision = 0
         self._replies: OrderedDict[str, ActionReply] = OrderedDict()
 
@@ -75,7 +79,7 @@ class Hosted:
                 remember(self._replies, request.request, self._reply(request), KEPT)
             return self._replies[request.request]
 
-    def info(self, lease_seconds: float) -> SessionInfo:
+    def info(self) -> SessionInfo:
         """Where the session stands; waits for an action that is at work."""
         with self.lock:
             session = self.session
@@ -90,7 +94,7 @@ class Hosted:
                 ml=session.history.voxels * session.image.voxel_ml,
                 can_undo=session.can_undo,
                 can_redo=session.can_redo,
-                lease_seconds=lease_seconds,
+                lease_seconds=self._settings.lease_seconds,
             )
 
     def _check(self, revision: int) -> None:
@@ -109,6 +113,7 @@ class Hosted:
         except MemoryError as error:
             raise MemoryShortError("There is not enough memory for this step.") from error
         self._revision += 1
+        bounds.trim(self.session.history, self._settings.history_bytes)
         notes = [*step.notes, *self.model.take_notes()]
         return ActionReply(
             request.request, self._revision, packed, step.seconds, step.voxels, step.ml, notes
@@ -200,11 +205,13 @@ class SessionStore:
             model = self._runner.model(request.model, request.device, user)
             history = None
             if request.history is not None:
-                history = History.from_dict(request.history, image.shape)
+                most = self._settings.history_bytes
+                kept = bounds.trimmed(request.history, image.shape, most)
+                history = History.from_dict(kept, image.shape)
             session = Session(image, model)
             if history is not None:
                 session.resume(history)
-            return Hosted(user, request.image, session, model, self._settings.clock())
+            return Hosted(user, request.image, session, model, self._settings)
         except BaseException as error:
             self._images.give_back(user, request.image)
             if isinstance(error, MemoryError):

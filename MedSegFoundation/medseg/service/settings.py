@@ -18,7 +18,8 @@ class Settings:
     ``image_bytes``: the largest image. ``chunk_bytes``: the largest chunk of several slices.
     ``message_bytes``: the largest message, and the largest chunk of one slice.
     ``store_bytes``: all images in memory together. ``sessions`` and ``sessions_per_user``: open
-    at once. ``lease_seconds``: a session that nobody uses is given up after this time, what is
+    at once. ``history_bytes``: what one session may keep to undo; the oldest is forgotten first.
+    ``lease_seconds``: a session that nobody uses is given up after this time, what is
     left of a finished job or an unused image, too. ``cache``: a folder that keeps images over a
     restart (voxels only, no names), at most ``cache_bytes``; None keeps nothing.
     ``cpu_fallback``: go on with the CPU when a device runs out of memory. ``devices``: what to
@@ -31,6 +32,7 @@ class Settings:
     store_bytes: int = 8 << 30
     sessions: int = 64
     sessions_per_user: int = 16
+    history_bytes: int = 1 << 30
     lease_seconds: float = 900.0
     sweep_seconds: float = 5.0
     cache: Path | None = None
