@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from companion_kit import Kit, environment, is_alive, kits
 from medseg import Image, Point, PromptError, Session, find
-from medseg.companion import shared, wire
+from medseg.companion import launch, link, shared, wire
 from medseg.companion.link import STOPPED, Server
 from medseg.companion.wire import BrokenWireError, Parser, frame, nonce, proof
 from medseg.errors import (
@@ -23,6 +23,7 @@ from medseg.errors import (
     MemoryShortError,
     ModelError,
     RemoteError,
+    VersionError,
 )
 from medseg.protocol.images import digest
 from medseg.protocol.messages import EstimateRequest, JobRequest
@@ -346,6 +347,30 @@ def test_what_slicer_ships_is_enough(start, tmp_path):
     image = phantom(truth)
     session = kit.session(image, "default")
     assert session.add(at_voxel(image, middle(truth))).voxels > 100
+
+
+def test_another_python_gets_nothing_that_was_meant_for_this_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONHOME", "/home/of/this")
+    monkeypatch.setenv("PYTHONPATH", "/path/of/this")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    root = str(launch.ROOT)
+    own, other = (launch.environment(python) for python in (sys.executable, "/other/python"))
+    assert own["PYTHONPATH"] == os.pathsep.join([root, "/path/of/this"])
+    assert (own["PYTHONHOME"], own["OMP_NUM_THREADS"]) == ("/home/of/this", "7")
+    assert other["PYTHONPATH"] == root
+    assert "PYTHONHOME" not in other
+    monkeypatch.setattr(launch, "ROOT", tmp_path / "site-packages")
+    assert "PYTHONPATH" not in launch.environment("/other/python")
+
+
+def test_another_version_of_the_messages_is_refused(start, monkeypatch):
+    monkeypatch.setattr(link, "VERSIONS", (99,))
+    kit = start()
+    with pytest.raises(VersionError, match="update medseg"):
+        kit.wait(kit.companion.welcome())
+    assert kit.lines == [
+        "The helper process runs another version of medseg; update medseg in its Python."
+    ]
 
 
 def test_a_server_that_cannot_be_reached_is_told_and_one_can_go_back(start):

@@ -12,10 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, MedsegError
+from ..errors import InputError, MedsegError, VersionError
 from ..image import Image
 from ..protocol.backend import Backend
 from ..protocol.messages import (
+    VERSIONS,
     ActionRequest,
     EstimateRequest,
     JobRequest,
@@ -71,7 +72,7 @@ class Answerer:
     def _answer(self, number: Any, name: str, args: Json, behind: Behind | None) -> None:
         try:
             if name == "connect":
-                reply = self._connect(args.get("server"))
+                reply = self._connect(args)
             elif behind is None:
                 raise self._refusal
             else:
@@ -83,12 +84,13 @@ class Answerer:
                 _log(error)
             self._send({"id": number, "problem": to_problem(error)})
 
-    def _connect(self, server: Any) -> Json:
+    def _connect(self, args: Json) -> Json:
         old, self._behind = self._behind, None
         if old is not None:
             threading.Thread(target=old.close, daemon=True).start()
         try:
-            self._behind = _behind(server)
+            _check_versions(args.get("versions"))
+            self._behind = _behind(args.get("server"))
         except MedsegError as error:
             self._refusal = error
             raise
@@ -194,6 +196,13 @@ class Lines:
                     return
                 function = self._lines[line].popleft()
             function()
+
+
+def _check_versions(theirs: Any) -> None:
+    if not isinstance(theirs, list) or not set(VERSIONS) & {v for v in theirs if type(v) is int}:
+        raise VersionError(
+            "The helper process runs another version of medseg; update medseg in its Python."
+        )
 
 
 def _behind(server: Any) -> Behind:

@@ -27,7 +27,7 @@ def start(python: str, env: Mapping[str, str] | None, stderr: IO[bytes]) -> subp
         stdout=subprocess.DEVNULL,
         stderr=stderr,
         env=environment(python, env),
-        cwd=ROOT,  # "-m" looks there first
+        cwd=_root(python) or Path(python).absolute().parent,  # "-m" looks there first
         creationflags=lower | getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
 
@@ -37,16 +37,26 @@ def environment(python: str, env: Mapping[str, str] | None = None) -> dict[str, 
 
     Another Python than this one gets nothing that was meant for this one.
     """
-    other = not _is_this(python)
     made = dict(os.environ if env is None else env)
-    if other and env is None:
+    if env is None and not _is_this(python):
         for name in ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP"):
             made.pop(name, None)
-    paths = [str(ROOT), *filter(None, [made.get("PYTHONPATH")])]
-    made["PYTHONPATH"] = os.pathsep.join(paths)
+    root = _root(python)
+    if root is not None:
+        paths = [str(root), *filter(None, [made.get("PYTHONPATH")])]
+        made["PYTHONPATH"] = os.pathsep.join(paths)
     for name in _THREADS:
         made.setdefault(name, str(max(1, (os.cpu_count() or 2) - 1)))
     return made
+
+
+def _root(python: str) -> Path | None:
+    """Where ``python`` finds our package; None: it must have its own.
+
+    A folder of installed packages is built for one Python: numpy from there breaks another.
+    """
+    shared_with_others = ROOT.name in ("site-packages", "dist-packages")
+    return None if shared_with_others and not _is_this(python) else ROOT
 
 
 def _is_this(python: str) -> bool:

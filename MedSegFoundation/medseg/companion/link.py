@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ..errors import CancelledError, ConnectionProblem, MedsegError
 from ..image import Image
-from ..protocol.messages import Estimate, EstimateRequest, Welcome, decode, encode
+from ..protocol.messages import VERSIONS, Estimate, EstimateRequest, Welcome, decode, encode
 from ..protocol.problems import from_problem
 from . import shared
 from .helper import Helper
@@ -52,7 +52,8 @@ class Companion:
     ``watcher``: the event loop. ``python``: the interpreter to start it with. ``server``: work
     there instead of on this machine. ``on_status``: is told a line for a status bar when
     something happened that the user should know. ``env``: the helper's environment, by default
-    this process's; our package's folder is added.
+    this process's; our package's folder is added. For a Python that is not Slicer's, give the
+    environment that Slicer was started in (`slicer.util.startupEnvironment()`).
     """
 
     def __init__(
@@ -183,8 +184,8 @@ class Companion:
             )
 
     def _up(self) -> None:
-        args = {"server": None if self._server is None else asdict(self._server)}
-        self.call("connect", args, self._connected)
+        server = None if self._server is None else asdict(self._server)
+        self.call("connect", {"server": server, "versions": list(VERSIONS)}, self._connected)
 
     def _connected(self, reply: Json | None, error: MedsegError | None) -> None:
         if isinstance(error, HelperLostError):
@@ -230,8 +231,8 @@ class Companion:
                 "started again; choose another Python or model, or start the program anew."
             )
             return
-        self._on_status(STOPPED)
         self.watcher.call_later(_BACK_OFF[self._deaths - 1], self._launch)
+        self._on_status(STOPPED)
 
     def _give_up(self, sentence: str) -> None:
         self.refusal = ConnectionProblem(sentence)

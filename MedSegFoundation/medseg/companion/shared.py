@@ -10,6 +10,7 @@ creator's process id, so that files of the dead can be told.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import secrets
@@ -63,7 +64,8 @@ class SharedFile:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # gone, or still held (Windows): `sweep` has it
+                self.path.unlink()
 
 
 def create(prefix: str, size: int, places: Sequence[Path]) -> tuple[SharedFile, list[Path]]:
