@@ -129,8 +129,7 @@ def greeting(number: int, method: str, path: str) -> Answer:
 class Line:
     """A TCP line to a server on this machine that counts bytes and can be cut.
 
-    ``cut_at``: after so many bytes upwards, once, both sides are reset. ``blocks``: the sizes of
-    what went up through it.
+    ``up``, ``down``: bytes so far. ``cut_at``: at so many bytes upwards, all is cut, once.
     """
 
     def __init__(self, port: int) -> None:
@@ -154,7 +153,7 @@ class Line:
         self.cut()
 
     def cut(self) -> None:
-        """Reset every connection; new ones are let through."""
+        """End every connection; new ones are let through."""
         self.cuts += 1
         for end in list(self._open):
             with contextlib.suppress(OSError):
@@ -165,6 +164,7 @@ class Line:
             while True:
                 near, _ = self._listener.accept()
                 try:
+                    self._begin(near)
                     far = socket.create_connection(("127.0.0.1", self.target))
                 except OSError:
                     near.close()
@@ -172,6 +172,9 @@ class Line:
                 self._open |= {near, far}
                 for ends in ((near, far, True), (far, near, False)):
                     threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _begin(self, near: socket.socket) -> None:
+        """Before the other end is called."""
 
     def _carry(self, source: socket.socket, target: socket.socket, upwards: bool) -> None:
         with contextlib.suppress(OSError):
@@ -189,6 +192,16 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
             self._open.discard(end)
+
+
+class Tunnel(Line):
+    """A proxy as hospitals have: whatever server is asked for, it leads to ours."""
+
+    def _begin(self, near: socket.socket) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += near.recv(1)
+        near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
 
 
 class Authority:
