@@ -79,14 +79,14 @@ PROMPTS: list[Prompt] = [
 def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its URL."""
     if request.param == "ours":
-        options = ("--model", "painter", "--max-sessions", "12")
+        options = ("--model", "painter", "--max-sessions", "4")
         with Running(tmp_path_factory.mktemp("ours"), *options, MEDSEG_TOKENS=f"me:{KEY}") as own:
             yield own.url
         return
     if REFERENCE is None:
         pytest.skip("MEDSEG_TEST_NNINTERACTIVE names no Python with nninteractive")
     process = subprocess.Popen(
-        [REFERENCE, str(SCRIPT), "--network", "random", "--key", KEY, "--sessions", "12"],
+        [REFERENCE, str(SCRIPT), "--network", "random", "--key", KEY, "--sessions", "4"],
         stdout=subprocess.PIPE,
         text=True,
         env=surroundings(),
@@ -208,7 +208,7 @@ def test_a_lost_session_is_put_back(model: adapter.NNInteractive) -> None:
 
 
 def test_a_forgotten_image_lets_its_session_go(model: adapter.NNInteractive) -> None:
-    for _ in range(14):  # more than the server has room for
+    for _ in range(6):  # more than the server has room for
         model.open(IMAGE)
 
 
@@ -223,10 +223,10 @@ def test_errors_say_what_to_do(model: adapter.NNInteractive, server: str) -> Non
     else:
         with pytest.raises(UnsupportedPromptError, match="one slice only"):
             opened.segment([box((4, 13, 6), (12, 25, 25))])
-    held = [model.open(IMAGE) for _ in range(11)]
+    held = [model.open(IMAGE) for _ in range(3)]
     with pytest.raises(FullError):
         model.open(IMAGE)
-    assert len(held) == 11
+    assert len(held) == 3
 
 
 def test_what_cannot_be_a_server_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
