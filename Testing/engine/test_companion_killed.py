@@ -104,6 +104,19 @@ def test_killed_while_the_embedded_model_works_the_mask_is_the_same(start):
     assert_equal(session, undisturbed(image, "geodesic-cut", actions))
 
 
+def test_killed_while_an_image_is_on_its_way_it_is_sent_again(start):
+    kit = start()
+    kit.until(lambda: kit.companion.ready)
+    session = kit.companion.session(Image(np.ones((100, 512, 512), np.int16)), "painter")
+    kit.until(kit.files)
+    os.kill(kit.companion.pid, signal.SIGKILL)
+    step = session.add(Point([5, 5, 5]))
+    kit.until(lambda: step.finished)
+    assert step.result.voxels == 123
+    assert kit.files() == []
+    assert kit.lines == [STOPPED]
+
+
 def test_a_step_that_stops_every_helper_is_left_out_and_the_session_goes_on(start, tmp_path):
     kit = start(env=environment(crashing(tmp_path)))
     image = Image(np.zeros((4, 5, 6), np.int16))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from companion_kit import Kit, environment, is_alive, kits
 from medseg import Image, Point, PromptError, Session, find
+from medseg.actions import Reset
 from medseg.companion import launch, link, shared, wire
 from medseg.companion.link import STOPPED, Server
 from medseg.companion.wire import BrokenWireError, Parser, frame, nonce, proof
@@ -26,7 +27,7 @@ from medseg.errors import (
     VersionError,
 )
 from medseg.protocol.images import digest
-from medseg.protocol.messages import EstimateRequest, JobRequest
+from medseg.protocol.messages import EstimateRequest, JobRequest, encode
 from phantoms import at as at_voxel
 from phantoms import ball, middle
 from phantoms import image as phantom
@@ -224,6 +225,31 @@ def test_a_full_folder_is_passed_over_and_full_folders_are_told(kit, monkeypatch
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
     monkeypatch.undo()
     assert kit.wait(session.add(at(0, 0, 0))).voxels == 1
+
+
+def test_a_session_that_the_other_side_gave_up_is_put_back(kit):
+    session = kit.companion.session(an_image(), "painter")
+    kit.wait(session.add(at(0, 0, 0)))
+    kit.wait(session.add(at(1, 0, 0)))
+    kit.wait(session.undo())
+    before, closed = session.name, []
+    kit.companion.call("close_session", {"session": before}, lambda *_: closed.append(True))
+    kit.until(lambda: bool(closed))
+    kit.wait(session.redo())
+    assert session.name != before
+    assert voxels(session) == [(0, 0, 0), (1, 0, 0)]
+
+
+def test_a_session_that_somebody_else_moved_on_is_put_back(kit):
+    session = kit.companion.session(an_image(), "painter")
+    kit.wait(session.add(at(0, 0, 0)))
+    request = encode(session.mirror.action_request(Reset()))
+    moved = []
+    args = {"session": session.name, "request": request}
+    kit.companion.call("act", args, lambda *_: moved.append(True))
+    kit.until(lambda: bool(moved))
+    kit.wait(session.add(at(1, 0, 0)))
+    assert voxels(session) == [(0, 0, 0), (1, 0, 0)]
 
 
 def test_welcome_and_estimate_come_from_the_other_side(kit):

@@ -27,7 +27,7 @@ from ..errors import InputError, MemoryShortError, RemoteError
 from ..image import Array
 
 #: Most bytes that are copied in one turn of the GUI's event loop.
-SLAB_BYTES = 16 << 20
+SLAB_BYTES = 4 << 20
 #: Room that must stay free for others.
 _RESERVE = 64 << 20
 _START = "medseg-"
