@@ -190,27 +190,28 @@ def test_a_cancelled_job_stops_within_one_piece_and_gives_what_it_has(backend, h
     assert backend.cancel_job(job.job).state == "cancelled"
 
 
-def test_a_cancelled_propagation_does_not_wait_for_its_turn_to_compute(backend, held, monkeypatch):
+def test_a_job_cancelled_before_its_turn_computes_nothing(service, held, monkeypatch):
     computed = []
 
     def frames(*_, **__):
-        def slow():
-            for n in range(40):
-                computed.append(n)
-                held.arrived.release()
-                assert held.go.acquire(timeout=kit.PATIENCE)
-                yield Frame(n % 6, MaskPatch((0, 0, 0), np.zeros((0, 0, 0), bool)), 1.0, 0.1)
-
-        return slow()
+        computed.append(1)
+        yield Frame(0, MaskPatch((0, 0, 0), np.zeros((0, 0, 0), bool)), 1.0, 0.1)
 
     monkeypatch.setattr("medseg.service.work.propagate", frames)
+    backend = service.backend("a")
     mine = Follower(backend, an_image())
-    job = backend.start_job(mine.id, JobRequest("r", "propagate", seeds=[1]))
+    other = Follower(service.backend("b"), an_image(), "held")
+    thread = threading.Thread(target=other.add, args=(point(1, 1, 1),))
+    thread.start()
     assert held.arrived.acquire(timeout=kit.PATIENCE)
+    job = backend.start_job(mine.id, JobRequest("r", "propagate", seeds=[1]))
+    while not service.runner._queues["cpu"].waiting:
+        threading.Event().wait(0.001)
     backend.cancel_job(job.job)
-    held.go.release(40)
-    assert [e.event for e in story(backend, job)] == ["frame", "cancelled"]
-    assert computed == [0]
+    held.go.release()
+    thread.join(kit.PATIENCE)
+    assert [e.event for e in story(backend, job)] == ["cancelled"]
+    assert computed == []
 
 
 def test_a_session_with_a_job_refuses_actions_and_goes_on_afterwards(backend, held):
