@@ -16,7 +16,7 @@ HEAVY = {"torch", "safetensors", "nibabel", "pydicom", "matplotlib", "fastapi", 
 EXTRAS = {
     "medseg/models/*net*.py": {"torch", "safetensors"},
     "medseg/client/*.py": {"urllib3"},
-    "medseg/server/*.py": {"fastapi", "starlette", "uvicorn"},
+    "medseg/server/*.py": {"anyio", "fastapi", "h11", "starlette", "uvicorn"},
     "medseg/server/ray_*.py": {"ray"},
 }
 

@@ -7,6 +7,7 @@ Shapes are ``(K, J, I)``; the affine maps IJK to RAS mm.
 from __future__ import annotations
 
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -266,10 +267,15 @@ def _value(kind: Any, data: Any, where: str) -> Any:
     return data
 
 
+@lru_cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
 def _message(kind: Any, data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise InputError(f"'{where}' must be an object.")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     given = {f.name: data[f.name] for f in fields(kind) if f.name in data}
     for f in fields(kind):  # `encode` has left out what is None
         if f.default is MISSING and type(None) in get_args(hints[f.name]):

@@ -63,15 +63,16 @@ class Mirror:
         """
         if reply.revision != self.revision + 1:
             raise RemoteError("The other side has lost count of the session; try again.")
-        patch = self._follow(action, unpack_patch(reply.patch, self.history.shape))
+        patch = self._follow(action, reply)
         self.revision = reply.revision
         return Step(patch, reply.seconds, reply.voxels, reply.ml, tuple(reply.notes))
 
-    def _follow(self, action: Action, patch: MaskPatch) -> MaskPatch:
+    def _follow(self, action: Action, reply: ActionReply) -> MaskPatch:
         if isinstance(action, Undo):
             return self.history.undo()
         if isinstance(action, Redo):
             return self.history.redo()
+        patch = unpack_patch(reply.patch, self.history.shape)
         state = action.lead(self.history.state, self.history.mask)
         self.history.commit(state, patch)
         return patch
