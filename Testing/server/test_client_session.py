@@ -25,8 +25,9 @@ from conftest import ANNA, BEN
 from medseg import Image, Point, Session, find
 from medseg.actions import Accept
 from medseg.cli import main
-from medseg.client import HttpBackend, RemoteSession
+from medseg.client import Backoff, HttpBackend, RemoteSession
 from medseg.errors import (
+    ConnectionProblem,
     InputError,
     NotFoundError,
     PromptError,
@@ -110,6 +111,22 @@ class TestComingBack:
             _await_loss(backend, lost)
             self.check(session)
             assert session._mirror.info.session != lost
+
+    def test_leaving_a_server_that_is_gone_takes_no_patience(self, tmp_path):
+        slept = []
+        patient = Backoff(first=9, sleep=slept.append)
+        with Running(tmp_path) as server, HttpBackend(server.url, retries=patient) as backend:
+            session = RemoteSession(backend, an_image(), "painter")
+            session.add(at(0, 0, 0))
+            server.process.kill()
+            server.process.wait()
+            session.close()
+            assert slept == []
+            assert voxels(session) == [(0, 0, 0)]
+            with pytest.raises(ConnectionProblem, match="Nothing answers"):
+                session.add(at(1, 0, 0))
+            assert len(slept) > 2
+            assert voxels(session) == [(0, 0, 0)]
 
     def test_one_that_is_always_lost_is_given_up(self):
         gone = {"type": "urn:medseg:problem:not-found", "detail": "It is not there."}

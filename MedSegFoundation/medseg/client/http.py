@@ -123,8 +123,12 @@ class HttpBackend:
         )
 
     def close_session(self, session: str) -> None:
-        with suppress(NotFoundError):  # the first attempt may have got there
-            self._connection.call("DELETE", path("sessions", session))
+        """One attempt: a session that is not closed is given up by the server in time."""
+        try:
+            with suppress(NotFoundError):
+                self._connection.once("DELETE", path("sessions", session))
+        except Transient as failure:
+            raise failure.problem from failure
 
     def start_job(self, session: str, request: JobRequest) -> JobInfo:
         return self._ask(JobInfo, "POST", path("sessions", session, "jobs"), request, work=True)
