@@ -33,7 +33,7 @@ CASES = 2400
 #: A server that refuses because it is full, or has no memory, does what it should.
 ALLOWED_5XX = {503, 507}
 FEW = settings(
-    max_examples=10,
+    max_examples=8,
     derandomize=True,
     deadline=None,
     database=None,
@@ -82,7 +82,7 @@ def test_the_published_schema_is_kept(server: Running, mode: GenerationMode) -> 
         except Unsatisfiable:  # a path without parameters and body cannot be wrong
             assert mode is GenerationMode.NEGATIVE
     assert len(called) >= 7
-    assert sum(called.values()) >= 70
+    assert sum(called.values()) >= 50
 
 
 class Wire:
@@ -316,7 +316,7 @@ def test_slow_clients_are_let_go_and_hold_up_nobody(server: Running) -> None:
         f"POST /v1/sessions HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\n{{".encode(),
     ]
     with ExitStack() as stack, Api(server.url, ANNA) as api:
-        wires = [stack.enter_context(connected(server)) for _ in range(100)]
+        wires = [stack.enter_context(connected(server)) for _ in range(60)]
         for number, wire in enumerate(wires):
             wire.sendall(starts[number % 4])
         assert_works(api)

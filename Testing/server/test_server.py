@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from conftest import ANNA
 from medseg import MaskPatch, MedsegError, Point
 from medseg.actions import Add
 from medseg.history import History
@@ -184,6 +187,24 @@ def test_quick_requests_are_answered_while_prompts_run(anna: Api, ben: Api) -> N
     assert waits > 3
 
 
+def test_who_asks_for_too_much_at_once_does_not_stop_others(
+    server: Running, anna: Api, ben: Api
+) -> None:
+    head = f"POST /v1/sessions HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {ANNA}\r\n"
+    unfinished = f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n".encode()
+    with ExitStack() as stack:
+        for _ in range(40):
+            wire = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            wire.sendall(unfinished)
+        end = time.monotonic() + 30
+        while "medseg_requests_in_work 33" not in ben.get("/metrics").text:
+            assert time.monotonic() < end
+        assert is_problem(anna.get("/v1/welcome"), 503, "what you asked before")
+        assert ben.get("/v1/welcome").status_code == 200
+    while anna.get("/v1/welcome").status_code != 200:
+        assert time.monotonic() < end
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -271,6 +292,7 @@ def test_the_log_tells_of_requests_and_holds_no_secret(server: Running, anna: Ap
         assert time.monotonic() < end
     text = server.log.read_text()
     assert [word for word in (*SECRETS, session) if word in text] == []
+    assert not [line for line in server.lines() if line["event"] == "fault"]
     asked = [line for line in server.lines() if line["event"] == "request"]
     act = next(line for line in asked if line["route"] == "/v1/sessions/{session}/actions")
     assert (act["method"], act["status"], len(act["user"])) == ("POST", 200, 8)

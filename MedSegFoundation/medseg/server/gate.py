@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -37,6 +39,7 @@ class Gate:
         self.rules = rules
         self.metrics = metrics
         self.traffic = traffic
+        self._users: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +49,8 @@ class Gate:
         self.traffic.began()
         try:
             refused = self._refusal(scope)
-            await (refused or self.app)(scope, call.receive, call.send)
+            with self._counted(scope):
+                await (refused or self.app)(scope, call.receive, call.send)
         except Exception as error:  # the outermost frame: a fault of ours is told and logged
             fault(error)
             if call.status == 0:
@@ -62,7 +66,7 @@ class Gate:
                 return None
             self._check_host(headers)
             scope.setdefault("state", {})["user"] = self.access.user(headers.get("authorization"))
-            self._check_room(scope["method"])
+            self._check_room(scope["method"], scope["state"]["user"])
             if path.startswith("/v1/"):
                 _check_version(headers.get(VERSIONS_HEADER))
         except VersionError as error:
@@ -81,11 +85,26 @@ class Gate:
         if self.rules.host_check and self.access.open and name not in _THIS_MACHINE:
             raise Refusal(421, "host", "Without tokens, ask for this server as 127.0.0.1 only.")
 
-    def _check_room(self, method: str) -> None:
+    def _check_room(self, method: str, user: str) -> None:
         if self.traffic.draining and method in ("POST", "PUT"):
             raise FullError("The server is about to stop; try again in a minute.")
         if self.traffic.in_work > self.rules.requests:
             raise FullError("The server is busy with others; try again in a few seconds.")
+        if self._users[user] >= self.rules.share:
+            raise FullError("The server is busy with what you asked before; try again later.")
+
+    @contextmanager
+    def _counted(self, scope: Scope) -> Iterator[None]:
+        """While inside, the request counts for its user."""
+        user = scope.get("state", {}).get("user")
+        if user is None:
+            yield
+            return
+        self._users[user] += 1
+        try:
+            yield
+        finally:
+            self._users[user] -= 1
 
     def _note(self, scope: Scope, call: _Call) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
