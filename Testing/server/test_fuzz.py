@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import schemathesis
 from conftest import ANNA
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from medseg.protocol import images
 from medseg.protocol.messages import encode
+from serving import Api, Running, is_problem, picture, point
+
+pytest.importorskip("schemathesis", reason="schemathesis needs Python 3.11")
+import schemathesis
 from schemathesis import GenerationMode
 from schemathesis.checks import positive_data_acceptance
-from serving import Api, Running, is_problem, picture, point
 
 IMAGE = picture(shape=(4, 12, 10))
 JSON, OCTETS = "application/json", "application/octet-stream"

@@ -1,4 +1,4 @@
-"""The command line: ``medseg segment``, ``medseg evaluate``, ``medseg models``.
+"""The command line: ``medseg segment``, ``evaluate``, ``models`` and ``serve``.
 
 Results go to stdout, everything for human eyes to stderr. Exit codes: 0 done, 1 a fault of
 medseg itself, 2 something the user can put right (one sentence says what), 130 stopped.
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import_module(f".{options.command}", __package__).run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _fail("Stopped; the output file was not touched.", STOPPED)
+        return _fail("Stopped; no file was touched.", STOPPED)
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except MedsegError as error:
