@@ -24,7 +24,7 @@ from typing import Any
 from ..errors import InputError
 from ..service.estimate import free_memory
 from ..service.settings import Settings
-from .ray_keeper import VARIABLE, Keeper
+from .ray_keeper import Keeper
 
 #: Name of the Serve application; one front per cluster, and a new one takes over from a dead one.
 APP = "medseg"
@@ -112,7 +112,6 @@ def _own_cluster() -> Keeper:
     base = base if len(base) < _LONGEST_BASE else "/tmp"
     keeper = Keeper(Path(tempfile.mkdtemp(prefix="medseg-", dir=base)))
     os.environ.update(_PRIVATE, RAY_AUTH_TOKEN=secrets.token_hex(32))
-    os.environ[VARIABLE] = str(keeper.folder)
     return keeper
 
 
@@ -151,11 +150,11 @@ def _connect(ray: Any, plan: RaySettings, store: int, keeper: Keeper | None) -> 
         _system_config={"automatic_object_spilling_enabled": False},
         **quiet,
     )
-    gpus = ray.cluster_resources().get("GPU", 0)
-    if gpus < plan.most_replicas * plan.gpus_per_replica:
+    gpus, needed = ray.cluster_resources().get("GPU", 0), plan.most_replicas * plan.gpus_per_replica
+    if gpus < needed:
         raise InputError(
-            f"{plan.most_replicas} replicas with {plan.gpus_per_replica:g} GPU each do not fit "
-            f"on this machine, which has {gpus:g}; ask for fewer, or for a part of a GPU each."
+            f"The replicas need {needed:g} GPUs together, this machine has {gpus:g}; ask for "
+            "fewer replicas, or for a smaller part of a GPU each."
         )
 
 

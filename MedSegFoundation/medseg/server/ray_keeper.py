@@ -1,8 +1,8 @@
 """Ends what is left of a Ray cluster of our own, also when the server was killed with -9.
 
 Run as a process of its own, by its path, with the standard library only. Its standard input is a
-pipe that nobody writes to; it ends together with the server. Ray's processes are known by the
-variable `VARIABLE` in their environment, which is the folder of their cluster.
+pipe that nobody writes to; it ends together with the server. Ray's processes are known by the log
+files that they have open in the folder of their cluster (they overwrite their own environment).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-VARIABLE = "MEDSEG_RAY_FOLDER"
 #: Rounds of looking for processes, and seconds between them: new ones may appear meanwhile.
 ROUNDS, PAUSE = 20, 0.1
 
@@ -38,23 +37,32 @@ class Keeper:
         self._process.wait()
 
 
-def left_over(folder: str) -> list[int]:
-    """Processes of the cluster (on Linux; elsewhere none is found)."""
-    wanted = f"{VARIABLE}={folder}".encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
+def left_over(folder: str, but: int) -> list[int]:
+    """Processes of the cluster except ``but`` (on Linux; elsewhere none is found)."""
+    pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if pid != but and _uses(pid, folder + "/")]
+
+
+def _uses(pid: int, start: str) -> bool:
+    """True when the process has a file open whose path begins so."""
+    links = Path(f"/proc/{pid}/fd")
+    try:
+        names = os.listdir(links)
+    except OSError:  # gone meanwhile, or of another user
+        return False
+    for name in names:
         try:
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-        except OSError:  # gone meanwhile, or of another user
+            if os.readlink(links / name).startswith(start):
+                return True
+        except OSError:  # closed meanwhile
             continue
-    return found
+    return False
 
 
-def clear(folder: str) -> None:
+def clear(folder: str, but: int) -> None:
     """Kill the cluster's processes and remove its folder."""
     for _ in range(ROUNDS):
-        processes = left_over(folder)
+        processes = left_over(folder, but)
         if not processes:
             break
         for process in processes:
@@ -67,5 +75,6 @@ def clear(folder: str) -> None:
 
 
 if __name__ == "__main__":
+    server = os.getppid()
     sys.stdin.buffer.read()
-    clear(sys.argv[1])
+    clear(sys.argv[1], but=server)
