@@ -149,7 +149,7 @@ def main() -> int:
         print("The peer is left out: --peer-python names no Python with nninteractive.")
     else:
         sides.append((Theirs, lambda: their_server(options.peer_python)))
-    report = [*heading()]
+    report = heading(options.peer_python)
     for name in options.shapes or SHAPES:
         ct = volume(SHAPES[name])
         results = {side.name: measured(side, server, ct) for side, server in sides}
@@ -269,12 +269,18 @@ def _after(log: Any, pattern: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def heading() -> list[str]:
+def heading(peer_python: Path | None) -> list[str]:
+    if peer_python is None:
+        peer = "not measured"
+    else:
+        ask = "from importlib.metadata import version as v; print(v('nninteractive'), v('torch'))"
+        told = subprocess.run([peer_python, "-c", ask], capture_output=True, text=True, check=True)
+        peer = "nninteractive {} with torch {}".format(*told.stdout.split())
     return [
         "# Beside nnInteractive: what is around the model",
         "",
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
-        f"nninteractive-client {version('nninteractive-client')}; stubs instead of models, "
+        f"nninteractive-client {version('nninteractive-client')}, peer: {peer}. Stubs for models, "
         f"autozoom off, server and client on the same cores, load {os.getloadavg()[0]:.1f} at the "
         f"start. Image: an abdomen CT resampled, plus noise of {NOISE_HU:.0f} HU. {UPLOADS} "
         f"uploads, each of an image that is new; {PROMPTS} points, after one that is not counted. "
