@@ -46,5 +46,5 @@ $(DEMO_ENV): pyproject.toml constraints.txt | $(BIN)/python
 
 $(TEST_ENV): $(DEMO_ENV)
 	@echo "Installing what the tests need ..."
-	$(PIP) -e '.[dev,torch,server,nninteractive,slicer-host]'
+	$(PIP) -e '.[dev,torch,server,ray,nninteractive,slicer-host]'
 	@touch $@
