@@ -92,10 +92,7 @@ class Task:
     def gaps(self) -> list[Gap]:
         """The slices to decide, split at the seeds, lowest first."""
         seeds = sorted(self.seeds)
-        gaps = [
-            Gap(range(before + 1, after), before, after)
-            for before, after in pairwise(seeds)
-        ]
+        gaps = [Gap(range(before + 1, after), before, after) for before, after in pairwise(seeds)]
         gaps.insert(0, Gap(range(self.first, seeds[0]), None, seeds[0]))
         gaps.append(Gap(range(seeds[-1] + 1, self.last + 1), seeds[-1], None))
         return [gap for gap in gaps if gap.indices]
