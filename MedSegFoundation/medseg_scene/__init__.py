@@ -9,20 +9,36 @@ package slicer-core (then call `host.ensure` first).
     session = SceneSession(volume_node, segmentation_node, find())
     session.add(Point([12.0, -30.5, 44.0]))
     session.undo()
+
+`SceneSession` waits for its model; `LiveSession` has a helper process do the work and never does.
 """
 
 from .editors import Editor, LogicEditor
 from .host import ensure
+from .limits import InsideRoi, Slab
+from .live import Entry, LiveSession
+from .owner import CompanionOwner, owner, use_owner
+from .preview import Preview
+from .requests import Slice
 from .scene_session import SceneSession
 from .segments import read_segment, write_changes
 from .volumes import image_from_volume
 
 __all__ = [
+    "CompanionOwner",
     "Editor",
+    "Entry",
+    "InsideRoi",
+    "LiveSession",
     "LogicEditor",
+    "Preview",
     "SceneSession",
+    "Slab",
+    "Slice",
     "ensure",
     "image_from_volume",
+    "owner",
     "read_segment",
+    "use_owner",
     "write_changes",
 ]

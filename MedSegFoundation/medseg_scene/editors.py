@@ -40,6 +40,10 @@ class Editor(Protocol):
         """Raises `PromptError` when there is nothing to redo."""
         ...
 
+    def forget(self) -> None:
+        """Drop undo and redo: what is shown now is something else (another frame)."""
+        ...
+
 
 class LogicEditor:
     """An editor over a ``vtkSlicerSegmentEditorLogic`` (Slicer 5.10 and later)."""
@@ -91,6 +95,9 @@ class LogicEditor:
         if not self._logic.CanRedo():
             raise PromptError("There is nothing to redo.")
         self._logic.Redo()
+
+    def forget(self) -> None:
+        self._logic.ClearUndoState()
 
     def close(self) -> None:
         """Take the editor's node out of the scene."""

@@ -9,38 +9,30 @@ observers. Only actions write; undo, redo and sync never do (any write would dro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from medseg import (
-    Image,
-    InputError,
-    MaskPatch,
-    Model,
-    Prompt,
-    Session,
-    Step,
-    UnsupportedPromptError,
-)
+from medseg import Image, InputError, Model, Prompt, Session, Step, UnsupportedPromptError
 from medseg.image import Mask
 from medseg.model import Progress
-from medseg.record import Record, mask_mark, model_info
+from medseg.record import model_info
 
 from .editors import Editor, LogicEditor
-from .segments import (
-    ensure_geometry,
-    find_segment,
-    matches_after_transfer,
-    read_segment,
-    write_changes,
-)
-from .tags import read_tag, write_record
+from .segments import ensure_geometry, find_segment
+from .target import Maker, Target
 from .volumes import image_from_volume, volume_state
 
 
+def check_start_mask(maker: Maker, start: Mask | None) -> None:
+    """Raise `UnsupportedPromptError` when the model would have to correct a mask and cannot."""
+    if start is not None and not maker.start_mask:
+        raise UnsupportedPromptError(
+            f"Model '{maker.name}' cannot go on from a mask it did not make; "
+            "use an empty segment, undo the last edits, or choose another model."
+        )
+
+
 class SceneSession:
-    """One volume, one model, one segment at a time.
+    """One volume, one model, one segment at a time; for scripts: each call returns when done.
 
     Every action (`add`, `remove`, `replace`, `reset`) is one step of the editor's undo stack
     and keeps mask and prompts together. When the segment holds something else than the last
@@ -99,7 +91,7 @@ class SceneSession:
         find_segment(self.segmentation, segment_id)
         self.segment_id = segment_id
         self.editor.node.SetSelectedSegmentID(segment_id)
-        self._seen: tuple[str, str] | None = None
+        self._target = Target(self.segmentation, segment_id, self.image)
         self.sync()
 
     def sync(self) -> bool:
@@ -110,13 +102,12 @@ class SceneSession:
         other_volume = volume_state(self.volume) != self._volume_state
         if other_volume:
             self._open_volume()
-        text = read_tag(find_segment(self.segmentation, self.segment_id))
-        mask = read_segment(self.segmentation, self.segment_id, self.image)
-        seen = (text, mask_mark(mask))
-        if seen == self._seen:
+            self._target = Target(self.segmentation, self.segment_id, self.image)
+        if self._target.look() is None and not other_volume:
             return False
-        self._take_over(Record.loads(text) if text else None, mask, replay=not other_volume)
-        self._seen = seen
+        state = self._target.standing(self._maker, replay=not other_volume)
+        mask = self._target.mask
+        self._engine.restore(state.prompts, baked=state.baked, start=state.start, mask=mask)
         return True
 
     def add(self, *prompts: Prompt, progress: Progress | None = None) -> Step:
@@ -158,63 +149,25 @@ class SceneSession:
     def _look(self) -> None:
         """See what is in the scene, and whether the model can go on from there."""
         self.sync()
-        if self._engine.start is not None and not self._model.capabilities.start_mask:
-            raise UnsupportedPromptError(
-                f"Model '{self._model.name}' cannot go on from a mask it did not make; "
-                "use an empty segment, undo the last edits, or choose another model."
-            )
+        check_start_mask(self._maker, self._engine.start)
 
     def _open_volume(self) -> None:
         self._volume_state = volume_state(self.volume)
         self._engine = Session(image_from_volume(self.volume), self._model)
-        self._seen = None
 
-    def _take_over(self, record: Record | None, mask: Mask, *, replay: bool) -> None:
-        """Set the engine from tag and segment; ``replay``: the prompts may act again."""
-        prompts = record.prompts if record else ()
-        same_model = record and record.model == model_info(self._model)
-        if record and replay and same_model and record.describes(self.image, mask):
-            self._engine.restore(prompts, baked=record.baked, start=record.start, mask=mask)
-        elif mask.any():
-            self._engine.restore(prompts, baked=len(prompts), start=mask, mask=mask)
-        else:
-            self._engine.restore()
+    @property
+    def _maker(self) -> Maker:
+        model = self._model
+        return Maker(model.name, model_info(model), model.capabilities.start_mask)
 
     def _act(self, action: Callable[[], Step]) -> Step:
-        before = self._engine.mask.copy()
         step = action()
-        self._select_for_editing()
-        self.editor.save_state()
-        write_changes(
-            self.editor, self.segmentation, self.segment_id, self.image, before, self.mask
-        )
-        actual = read_segment(self.segmentation, self.segment_id, self.image)
-        self._accept(actual)
-        self._write_tag(actual)
-        return self._report(step, before, actual)
-
-    def _select_for_editing(self) -> None:
-        """Editable areas "outside" leave out the selected segment, so it must be ours."""
-        if self.editor.node.GetSelectedSegmentID() != self.segment_id:
-            self.editor.node.SetSelectedSegmentID(self.segment_id)
-
-    def _accept(self, actual: Mask) -> None:
-        """Go on from what the rules of the editor left of the result."""
-        engine = self._engine
-        if matches_after_transfer(self.segmentation, self.image, engine.mask, actual):
+        engine, target = self._engine, self._target
+        written = target.write(self.editor, step.patch, engine.history.state, self._maker)
+        if written.whole:
             engine.forget_history()
-        elif actual.any() and self._model.capabilities.start_mask:
-            engine.restore(engine.prompts, baked=len(engine.prompts), start=actual, mask=actual)
         else:
-            engine.restore(engine.prompts, baked=engine.baked, start=engine.start, mask=actual)
-
-    def _write_tag(self, actual: Mask) -> None:
-        record = replace(Record.of(self._engine), mask=mask_mark(actual))
-        segment = find_segment(self.segmentation, self.segment_id)
-        write_record(segment, record)
-        self._seen = (read_tag(segment), record.mask)
-
-    def _report(self, step: Step, before: Mask, actual: Mask) -> Step:
-        voxels = int(np.count_nonzero(actual))
-        patch = MaskPatch.between(before, actual)
-        return Step(patch, step.seconds, voxels, voxels * self.image.voxel_ml)
+            state = written.state
+            engine.restore(state.prompts, baked=state.baked, start=state.start, mask=target.mask)
+        ml = target.voxels * self.image.voxel_ml
+        return Step(written.patch, step.seconds, target.voxels, ml, step.notes)

@@ -8,6 +8,7 @@ through the segment editor logic, voxel by changed voxel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ import slicer
 import vtk
 from medseg import Image, InputError
 from medseg.image import Array, Mask
-from medseg.patch import bounding_box
+from medseg.patch import MaskPatch, bounding_box
 from vtk.util.numpy_support import vtk_to_numpy
 
+from .boxes import Box, clipped, corner, size, union, within
 from .editors import Editor
-from .grids import sample, shifted, touched_box
+from .grids import is_aligned, sample, shifted, touched_box
 from .transforms import matrix_array, to_world, vtk_matrix
 
 
@@ -34,38 +36,84 @@ def find_segment(segmentation: Any, segment_id: str) -> Any:
     return segment
 
 
+def segment_stamp(segmentation: Any, segment_id: str) -> tuple[Any, ...]:
+    """Something that differs once voxels or place of a segment have changed; reads no voxel.
+
+    It may also differ when nothing has: other segments share the layer.
+    """
+    segment = find_segment(segmentation, segment_id)
+    labelmap = _labelmap(segmentation, segment_id)
+    place = to_world(segmentation).tobytes()
+    if labelmap is None:
+        return (place,)
+    return place, labelmap.GetAddressAsString(""), labelmap.GetMTime(), segment.GetLabelValue()
+
+
 def read_segment(segmentation: Any, segment_id: str, image: Image) -> Mask:
     """A segment as a bool mask ``(K, J, I)`` on the grid of an image.
 
     Each voxel takes the value at its centre. Raises `InputError` for a segment that is absent
     or has no binary labelmap, `GeometryError` under a non-linear transform.
     """
-    segment = find_segment(segmentation, segment_id)
     mask = np.zeros(image.shape, bool)
+    box = extent_box(segmentation, segment_id, image)
+    if box is not None:
+        mask[box] = read_box(segmentation, segment_id, image, box)
+    return mask
+
+
+def extent_box(segmentation: Any, segment_id: str, image: Image) -> Box | None:
+    """Where in an image a segment can have voxels at all; None: nowhere. Reads no voxel."""
+    find_segment(segmentation, segment_id)
     labelmap = _labelmap(segmentation, segment_id)
     if labelmap is None or _is_empty(labelmap):
-        return mask
-    start = labelmap.GetExtent()[::2]
+        return None
+    extent = labelmap.GetExtent()
+    stop = np.add(extent[1::2], 1).tolist()
+    return _seen_from(image, extent[::2], stop, to_world(segmentation) @ _matrix(labelmap))
+
+
+def _seen_from(image: Image, start: Sequence[int], stop: Sequence[int], place: Array) -> Box | None:
+    """The box of image voxels that may touch a box (i, j, k) of another grid."""
+    low, high = touched_box(start, stop, np.linalg.inv(image.affine) @ place)
+    return clipped(low[::-1], high[::-1], image.shape)
+
+
+def read_box(segmentation: Any, segment_id: str, image: Image, box: Box) -> Mask:
+    """The part ``box`` of what `read_segment` gives, at the cost of that part."""
+    segment = find_segment(segmentation, segment_id)
+    part = np.zeros(size(box), bool)
+    labelmap = _labelmap(segmentation, segment_id)
+    if labelmap is None or _is_empty(labelmap):
+        return part
+    place = to_world(segmentation) @ _matrix(labelmap)
+    affine = shifted(image.affine, corner(box)[::-1])
+    extent = labelmap.GetExtent()
+    low, high = touched_box((0, 0, 0), part.shape[::-1], np.linalg.inv(place) @ affine)
     layer = _array(labelmap)
-    box = bounding_box(layer == segment.GetLabelValue())
-    if box is None:
-        return mask
-    first = [side.start for side in box][::-1]
-    voxels = layer[box] == segment.GetLabelValue()
-    place = shifted(to_world(segmentation) @ _matrix(labelmap), np.add(start, first).tolist())
-    _sample_into(mask, image.affine, voxels, place)
-    return mask
+    first = np.subtract(low, extent[::2])[::-1]
+    there = clipped(first.tolist(), np.subtract(high, extent[::2])[::-1].tolist(), layer.shape)
+    if there is None:
+        return part
+    voxels = layer[there] == segment.GetLabelValue()
+    start = np.add(extent[::2], corner(there)[::-1])
+    if is_aligned(np.linalg.inv(place) @ affine, part.shape):
+        _sample_into(part, affine, voxels, shifted(place, start.tolist()))
+        return part
+    hit = bounding_box(voxels)  # resampling takes longer than looking
+    if hit is not None:
+        start = start + corner(hit)[::-1]
+        _sample_into(part, affine, voxels[hit], shifted(place, start.tolist()))
+    return part
 
 
 def _sample_into(mask: Mask, affine: Array, voxels: Mask, place: Array) -> None:
     low, high = touched_box((0, 0, 0), voxels.shape[::-1], np.linalg.inv(affine) @ place)
-    first = np.clip(low, 0, mask.shape[::-1]).tolist()
-    last = np.clip(high, first, mask.shape[::-1]).tolist()
-    i, j, k = (slice(a, b) for a, b in zip(first, last, strict=True))
-    target = mask[k, j, i]
-    matrix = np.linalg.inv(place) @ shifted(affine, first)
-    shape = (target.shape[0], target.shape[1], target.shape[2])
-    target[...] = sample(voxels, matrix, shape)
+    box = clipped(low[::-1], high[::-1], mask.shape)
+    if box is None:
+        return
+    matrix = np.linalg.inv(place) @ shifted(affine, corner(box)[::-1])
+    mask[box] = sample(voxels, matrix, size(box))
 
 
 def write_changes(
@@ -78,39 +126,68 @@ def write_changes(
     mode of the editor's node are honoured (read the segment afterwards to see what they left).
     Saves no undo state.
     """
-    box = bounding_box(before != after)
-    if box is None:
-        return
+    patch = MaskPatch.between(before, after)
+    write_patch(editor, segmentation, segment_id, image, before, patch)
+
+
+def write_patch(
+    editor: Editor, segmentation: Any, segment_id: str, image: Image, before: Mask, patch: MaskPatch
+) -> Box | None:
+    """`write_changes` for a change of which the box is known, at the cost of that box.
+
+    Returns where in the image the segment may have changed, None when nowhere.
+    """
+    if patch.empty:
+        return None
     geometry = reference_geometry(segmentation)
-    place = shifted(image.affine, [side.start for side in box][::-1])
-    removed = before[box] & ~after[box]
-    added = after[box] & ~before[box]
-    for voxels, modify in ((removed, editor.remove), (added, editor.add)):
-        labelmap = _modifier(voxels, place, segmentation, geometry, _is_masked(editor.node))
+    world = to_world(segmentation) @ _matrix(geometry)
+    old = before[patch.box]
+    touched: Box | None = None
+    for voxels, modify in (
+        (old & ~patch.voxels, editor.remove),
+        (patch.voxels & ~old, editor.add),
+    ):
+        box = bounding_box(voxels)
+        if box is None:
+            continue
+        place = shifted(image.affine, np.add(patch.start, corner(box))[::-1].tolist())
+        labelmap = _modifier(voxels[box], place, segmentation, geometry, _is_masked(editor.node))
         if labelmap is not None:
             modify(segmentation, segment_id, labelmap)
+            extent = labelmap.GetExtent()
+            stop = np.add(extent[1::2], 1).tolist()
+            touched = union(touched, _seen_from(image, extent[::2], stop, world))
+    return touched
 
 
-def matches_after_transfer(segmentation: Any, image: Image, wanted: Mask, actual: Mask) -> bool:
-    """Whether ``actual``, read from a segment, is all that its grid can hold of ``wanted``.
+def matches_after_transfer(
+    segmentation: Any, image: Image, wanted: Mask, box: Box, actual: Mask
+) -> bool:
+    """Whether ``actual``, read from a segment in ``box``, is all its grid can hold of ``wanted``.
 
-    On the image's own or a finer grid that means equal; a coarser or turned grid loses detail
-    on the way there and back, which is no sign that a rule held voxels back.
+    ``wanted``: the whole mask. On the image's own or a finer grid that means equal; a coarser or
+    turned grid loses detail on the way there and back, which is no sign that a rule held voxels
+    back.
     """
-    box = bounding_box(wanted != actual)
-    if box is None:
+    if np.array_equal(wanted[box], actual):
         return True
     geometry = reference_geometry(segmentation)
-    content = bounding_box(wanted)
-    if content is None:
-        return False
-    place = shifted(image.affine, [side.start for side in content][::-1])
-    labelmap = _modifier(wanted[content], place, segmentation, geometry, clip=False)
-    again = np.zeros(image.shape, bool)
+    outer = _there_and_back(segmentation, image, geometry, box)
+    place = shifted(image.affine, corner(outer)[::-1])
+    labelmap = _modifier(wanted[outer], place, segmentation, geometry, clip=False)
+    again = np.zeros(size(outer), bool)
     if labelmap is not None:
         there = shifted(to_world(segmentation) @ _matrix(labelmap), labelmap.GetExtent()[::2])
-        _sample_into(again, image.affine, _array(labelmap).astype(bool), there)
-    return bool((again == actual).all())
+        _sample_into(again, place, _array(labelmap).astype(bool), there)
+    return np.array_equal(again[within(box, outer)], actual)
+
+
+def _there_and_back(segmentation: Any, image: Image, geometry: Any, box: Box) -> Box:
+    """The part of an image that has a say in ``box`` when a mask goes through another grid."""
+    world = to_world(segmentation) @ _matrix(geometry)
+    affine = shifted(image.affine, corner(box)[::-1])
+    low, high = touched_box((0, 0, 0), size(box)[::-1], np.linalg.inv(world) @ affine)
+    return union(box, _seen_from(image, low, high, world)) or box
 
 
 def ensure_geometry(segmentation: Any, volume: Any, image: Image) -> None:

@@ -53,9 +53,13 @@ def _straightened(array: Array, affine: Array) -> tuple[Array, Array]:
 
 def volume_state(node: Any) -> tuple[Any, ...]:
     """Something that differs once voxels or place of a volume node have changed."""
+    return (*voxel_state(node), volume_affine(node).tobytes())
+
+
+def voxel_state(node: Any) -> tuple[Any, ...]:
+    """Something that differs once the voxels of a volume node have changed."""
     scalars = node.GetImageData().GetPointData().GetScalars() if node.GetImageData() else None
-    stamp = (scalars.GetAddressAsString(""), scalars.GetMTime()) if scalars else ()
-    return (*stamp, volume_affine(node).tobytes())
+    return (scalars.GetAddressAsString(""), scalars.GetMTime()) if scalars else ()
 
 
 def modality(node: Any) -> str | None:

@@ -52,3 +52,28 @@ def at(session):
     from medseg import Point
 
     return lambda k, j, i, include=True: Point(session.image.ijk_to_ras([i, j, k]), include)
+
+
+@pytest.fixture(scope="session")
+def shared_kit():
+    """One helper process for all live tests: starting one takes longer than most of them."""
+    from live_kit import Kit, environment
+
+    kit = Kit(env=environment(MEDSEG_TEST_SECONDS="0.002"))
+    yield kit
+    kit.close()
+
+
+@pytest.fixture
+def kit(shared_kit):
+    shared_kit.companion.start()
+    return shared_kit
+
+
+@pytest.fixture
+def live(kit, volume, segmentation):
+    from live_kit import Live
+
+    session = Live(kit, volume, segmentation)
+    yield session
+    session.close()

@@ -1,0 +1,100 @@
+"""One helper process for the whole application, started when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from medseg.companion.link import Companion, Server
+from medseg.companion.pending import Pending
+from medseg.companion.watch import Pump, Watcher
+
+T = TypeVar("T")
+Listener = Callable[[str], object]
+
+
+class Loop(Watcher, Protocol):
+    """An event loop that a script can turn."""
+
+    def run_until(self, finished: Callable[[], bool], timeout: float = 60.0) -> None:
+        """Turn until ``finished()``; raises `TimeoutError` after ``timeout`` seconds."""
+        ...
+
+
+class CompanionOwner:
+    """Holds the `Companion` of the application and forwards its status lines.
+
+    ``loop``: None takes a `Pump`, which turns only while `wait` does. Other options go to
+    `Companion` (``python``, ``server``, ``env``).
+    """
+
+    def __init__(self, loop: Loop | None = None, **options: Any) -> None:
+        self.loop: Loop = loop or Pump()
+        #: The last status line.
+        self.line = ""
+        self._options = options
+        self._listeners: list[Listener] = []
+        self._companion: Companion | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._companion is not None
+
+    def companion(self) -> Companion:
+        """The one companion; the first call starts it, which takes no time here."""
+        if self._companion is None:
+            self._companion = Companion(self.loop, on_status=self._tell, **self._options)
+            self._companion.start()
+        return self._companion
+
+    def connect(self, server: Server | None) -> None:
+        """Work on a server, or on this machine (None), now or once it is started."""
+        if self._companion is None:
+            self._options["server"] = server
+        else:
+            self._companion.connect(server)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Be told each status line; call what is returned to hear no more."""
+        self._listeners.append(listener)
+
+        def let_go() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return let_go
+
+    def wait(self, pending: Pending[T], timeout: float = 600.0) -> T:
+        """For scripts: turn the loop until there is a result; raises its error."""
+        self.loop.run_until(lambda: pending.finished, timeout)
+        return pending.result
+
+    def close(self) -> None:
+        """End the helper; the next `companion` starts another."""
+        companion, self._companion = self._companion, None
+        if companion is not None:
+            companion.close()
+
+    def _tell(self, line: str) -> None:
+        self.line = line
+        for listener in list(self._listeners):
+            listener(line)
+
+
+_owner: CompanionOwner | None = None
+
+
+def owner() -> CompanionOwner:
+    """The owner of this application; scripts get one that is driven by `CompanionOwner.wait`."""
+    global _owner
+    if _owner is None:
+        _owner = CompanionOwner()
+    return _owner
+
+
+def use_owner(mine: CompanionOwner | None) -> None:
+    """Make ``mine`` the application's owner; the one before is closed."""
+    global _owner
+    before, _owner = _owner, mine
+    if before is not None and before is not mine:
+        before.close()

@@ -1,0 +1,407 @@
+"""One segment on one image: what was asked for, one at a time, and what came of it.
+
+    ask -> queue -> align (the session goes where the scene is) -> compute -> settle
+
+The scene is looked at when a request's turn comes and again when its answer is there. In between
+the scene must not have changed, or the answer is dropped with a line that says why: it is never
+written over a newer edit, nor anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from medseg import Image, MaskPatch, MedsegError, Step
+from medseg.actions import Action
+from medseg.companion.link import Companion
+from medseg.companion.pending import Pending
+from medseg.errors import CancelledError, StaleError
+from medseg.history import State
+from medseg.image import Mask
+from medseg.protocol.messages import JobEvent
+
+from .boxes import Box, corner, moved, patch_box, patched, union
+from .editors import Editor
+from .preview import Preview
+from .requests import Exchange, Listed, Propagate, Request, Slice, TakeBack
+from .route import route
+from .scene_session import check_start_mask
+from .sequences import Frame
+from .target import Maker, Target, Written
+
+MOVED = "The segment was changed while this was computed; the result was left out."
+SUPERSEDED = "A newer position took its place."
+PREVIEW_GONE = "The segment was changed; the preview was left out."
+
+
+class Hub(Protocol):
+    """What a `Work` needs of the session it belongs to."""
+
+    companion: Companion
+    editor: Editor
+    preview: bool
+
+    def shown(self, work: Work) -> bool:
+        """False while another frame of a sequence is shown: then the result has to wait."""
+        ...
+
+    def check(self, work: Work) -> None:
+        """Raises `MedsegError` when there is nothing (any more) that could be worked on."""
+        ...
+
+    def write(self, work: Work, patch: MaskPatch, state: State, drag: object | None) -> Written:
+        """Bring a change into the scene; raises `MedsegError`."""
+        ...
+
+    def say(self, line: str) -> None: ...
+
+    def changed(self) -> None: ...
+
+
+class Work:
+    """Requests about one segment; ``frame``: what of the volume it is about."""
+
+    def __init__(self, hub: Hub, target: Target, frame: Frame, model: str, device: str) -> None:
+        self.hub = hub
+        self.target = target
+        self.frame = frame
+        #: A tag whose prompts are about voxels that are gone: they do not act again.
+        self.outdated: frozenset[str] = frozenset()
+        self.linked = hub.companion.session(target.image, model, device)
+        self.preview: Preview | None = None
+        self.current: Request | None = None
+        self.queue: deque[Request] = deque()
+        self.closed = False
+        self._step: Step | None = None
+        self._job: Pending[JobEvent] | None = None
+        self._told = False
+        self._moved = False
+        self._lost = False
+        self._drift: Box | None = None
+
+    @property
+    def image(self) -> Image:
+        return self.target.image
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Segment, frame, model and device; equal: the same work."""
+        mirror = self.linked.mirror
+        return self.target.segment_id, self.frame, mirror.model, mirror.device
+
+    @property
+    def waiting(self) -> int:
+        """How many requests have no result yet."""
+        return len(self.queue) + (self.current is not None)
+
+    @property
+    def busy(self) -> bool:
+        """Something would be lost if it were closed."""
+        return bool(self.waiting) or self.preview is not None
+
+    @property
+    def held(self) -> bool:
+        """A result is there and waits for its frame to be shown."""
+        return self._step is not None
+
+    def expected(self, listed: Listed) -> Listed:
+        """The prompts as they will be when all is done."""
+        if self.preview is not None:
+            listed = self.preview.state.prompts
+        for request in ([self.current] if self.current else []) + list(self.queue):
+            if not request.pending.finished:
+                listed = request.expect(listed)
+        return listed
+
+    def prompted(self, axis: int) -> list[int]:
+        """The slices along an axis that prompts lie in, and that are not empty."""
+        found = set()
+        for prompt in self.linked.prompts:
+            voxels = [self.image.voxel_at(position) for position in prompt.positions()]
+            found |= {voxel[axis] for voxel in voxels if voxel is not None}
+        mask = self.linked.mask
+        return sorted(n for n in found if mask.take(n, axis).any())
+
+    def ask(self, request: Request) -> Pending[Step]:
+        """Put a request behind the others."""
+        older: Request | None = None
+        if request.drag is not None and self.queue and self.queue[-1].drag is request.drag:
+            older = self.queue.pop()
+        if isinstance(request, Exchange):
+            request.follows(older)
+            request.follows(self.current)
+        self.queue.append(request)
+        request.pending.on_cancel(partial(self.cancel, request))
+        if older is not None:
+            older.pending.fail(CancelledError(SUPERSEDED))
+        self.advance()
+        return request.pending
+
+    def cancel(self, request: Request) -> None:
+        """Leave a request out; what the session did for it is taken back at the next one."""
+        if request in self.queue:
+            self.queue.remove(request)
+        request.pending.give_up()
+        if request is self.current:
+            if self._job is not None:
+                self._job.cancel()
+            if self.held:
+                self._next()
+        self.hub.changed()
+
+    def look(self) -> None:
+        """See what changed in the scene; raises `MedsegError` when the segment is gone."""
+        patch = self.target.look()
+        if patch is None:
+            return
+        self._moved = True
+        self._drift = union(self._drift, patch_box(patch))
+        if self.preview is not None:
+            self.preview = None
+            self.hub.say(PREVIEW_GONE)
+
+    def advance(self) -> None:
+        """Begin what is next."""
+        if self.current is None and self.queue and not self.closed:
+            self.current = self.queue.popleft()
+            self._open()
+
+    def close(self, error: MedsegError) -> None:
+        """Let go of everything; what was asked for fails with ``error``."""
+        if self.closed:
+            return
+        self.closed, self.preview = True, None
+        left, self.queue = [*([self.current] if self.current else []), *self.queue], deque()
+        self.current = self._step = None
+        self.linked.close()
+        for request in left:
+            request.pending.fail(error)
+
+    def settle(self) -> None:
+        """Do with the answer what can be done now; called again when a frame is shown."""
+        request, step = self.current, self._step
+        if request is None or step is None:
+            return
+        if request.pending.finished:  # cancelled
+            self._next()
+            return
+        try:
+            self.hub.check(self)
+            if not self.hub.shown(self):
+                self._wait_for_frame()
+                return
+            self.look()
+            if self._moved:
+                raise StaleError(MOVED)
+            done = self._take(request, step)
+        except MedsegError as error:
+            self._failed(request, error)
+            return
+        for note in step.notes:
+            self.hub.say(note)
+        self._step = None
+        request.pending.finish(done)
+        self._next(request)
+
+    def accept(self) -> Step:
+        """Write the preview; raises `MedsegError` when it does not fit any more."""
+        self.hub.check(self)
+        self.look()
+        preview = self.preview
+        if preview is None:
+            raise StaleError("There is no preview to accept.")
+        return self._write(preview.patch, preview.state, None, 0.0)
+
+    def reject(self) -> None:
+        self.preview = None
+
+    # One request, in order
+
+    def _open(self) -> None:
+        """The session must have been open once: its model says what it can do."""
+        request = self.current
+        if self.linked.mirror.info is not None:
+            self._align(request)
+            return
+        opened: Pending[Any] = self.linked.opened
+        if opened.finished:
+            opened = self.linked.forget_history()
+        opened.then(lambda _: self._align(request), partial(self._failed, request))
+
+    def _align(self, request: Request | None) -> None:
+        if self._given_up(request):
+            return
+        try:
+            self.hub.check(self)
+            if self.hub.shown(self):
+                self.look()
+            self._moved = False
+            state, mask = self._wanted()
+            check_start_mask(self.maker, state.start)
+            steps = self._steps(state, mask)
+        except MedsegError as error:
+            self._failed(request, error)
+            return
+        self._run(request, steps)
+
+    def _wanted(self) -> tuple[State, MaskPatch]:
+        """Where the session should stand: the state, and the mask where it may differ."""
+        preview = self.preview
+        if preview is None:
+            state = self.target.standing(self.maker, self.target.text not in self.outdated)
+        else:
+            state = preview.state
+            self._drift = union(self._drift, patch_box(preview.patch))
+        if self._drift is None:
+            return state, MaskPatch((0, 0, 0), np.zeros((0, 0, 0), bool))
+        patches = [] if preview is None else [preview.patch]
+        return state, MaskPatch(
+            corner(self._drift), patched(self.target.mask, self._drift, patches)
+        )
+
+    def _steps(self, state: State, change: MaskPatch) -> list[Callable[[], Pending[Any]]]:
+        history = self.linked.mirror.history
+        actions: list[Action] | None = None
+        if not self._lost:
+            actions = route(history, state, change, self.target.mask)
+        if actions is not None:
+            return [partial(self.linked.do, action) for action in actions]
+        mask = self.target.mask.copy()
+        change.apply(mask)
+        self._lost = True
+        return [partial(self._restore, state, mask)]
+
+    def _restore(self, state: State, mask: Mask) -> Pending[None]:
+        return self.linked.restore(state.prompts, baked=state.baked, start=state.start, mask=mask)
+
+    def _run(self, request: Request | None, steps: list[Callable[[], Pending[Any]]]) -> None:
+        if steps:
+            first, *rest = steps
+
+            def done(step: Step | None) -> None:
+                if step is not None:
+                    self._drift = union(self._drift, patch_box(step.patch))
+                self._run(request, rest)
+
+            first().then(done, partial(self._failed, request))
+            return
+        if self.closed:
+            return
+        self._lost, self._drift = False, None
+        if not self._given_up(request):
+            assert request is not None
+            self._send(request)
+
+    def _send(self, request: Request) -> None:
+        failed = partial(self._failed, request)
+        try:
+            if isinstance(request, Propagate):
+                self._job = self._propagation(request)
+                self._job.then(partial(self._job_done, request), failed)
+            else:
+                action = request.action(self.linked.prompts)
+                self.linked.do(action).then(partial(self._arrived, request), failed)
+        except MedsegError as error:
+            self._failed(request, error)
+
+    def _propagation(self, request: Propagate) -> Pending[JobEvent]:
+        def told(event: JobEvent) -> None:
+            if request.on_progress is not None and not request.pending.finished:
+                confidence = event.confidence or 0.0
+                request.on_progress(Slice(event.index or 0, event.fraction, confidence))
+
+        seeds = request.seeds()
+        first, last = request.span(seeds)
+        return self.linked.propagate(
+            seeds, axis=request.axis, first=first, last=last, on_event=told
+        )
+
+    def _job_done(self, request: Request, end: JobEvent) -> None:
+        self._job = None
+        if self._given_up(request):
+            return
+        for note in end.notes:
+            self.hub.say(note)
+        self.linked.accept(end).then(
+            partial(self._arrived, request), partial(self._failed, request)
+        )
+
+    def _arrived(self, request: Request, step: Step) -> None:
+        self._drift = union(self._drift, patch_box(step.patch))
+        if request is self.current:
+            self._step = step
+            self.settle()
+
+    def _take(self, request: Request, step: Step) -> Step:
+        state = self.linked.mirror.history.state
+        change = self._difference()
+        if not self.hub.preview and self.preview is None:
+            return self._write(change, state, request.drag, step.seconds)
+        back = isinstance(request, TakeBack)
+        depth = (self.preview.depth if self.preview else 0) + (-1 if back else 1)
+        before = self.target.mask[change.box].copy()
+        self.preview = Preview(change, before, state, depth, self.image.affine) if depth else None
+        return self._result(change, step.seconds, self.linked.mirror.history.voxels)
+
+    def _difference(self) -> MaskPatch:
+        """What the session's mask has that the scene has not."""
+        if self.preview is not None:
+            self._drift = union(self._drift, patch_box(self.preview.patch))
+        if self._drift is None:
+            return MaskPatch((0, 0, 0), np.zeros((0, 0, 0), bool))
+        part = self.linked.mirror.history.mask[self._drift]
+        between = MaskPatch.between(self.target.mask[self._drift], part)
+        return moved(between, corner(self._drift))
+
+    def _write(self, patch: MaskPatch, state: State, drag: object | None, seconds: float) -> Step:
+        written = self.hub.write(self, patch, state, drag)
+        self.preview = None
+        self._drift = None if written.whole else union(self._drift, patch_box(written.patch))
+        return self._result(written.patch, seconds, self.target.voxels)
+
+    def _result(self, patch: MaskPatch, seconds: float, voxels: int) -> Step:
+        return Step(patch, seconds, voxels, voxels * self.image.voxel_ml)
+
+    def _wait_for_frame(self) -> None:
+        if not self._told:
+            self._told = True
+            self.hub.say("The result is ready; it is written when its frame is shown again.")
+        self.hub.changed()
+
+    def _given_up(self, request: Request | None) -> bool:
+        """Go on with the next one when nobody waits for this one any more."""
+        if request is not self.current or request is None:
+            return True
+        if request.pending.finished:
+            self._next(request)
+            return True
+        return False
+
+    def _failed(self, request: Request | None, error: MedsegError) -> None:
+        if request is None or request is not self.current:
+            return
+        cancelled = request.pending.finished
+        self._job = self._step = None
+        request.pending.fail(error)
+        if not cancelled:
+            self.hub.say(str(error))
+        self._next(request)
+
+    def _next(self, request: Request | None = None) -> None:
+        if request is None or request is self.current:
+            self.current = self._step = self._job = None
+            self._told = False
+            self.hub.changed()
+            self.advance()
+
+    @property
+    def maker(self) -> Maker:
+        info = self.linked.mirror.info
+        assert info is not None
+        model = info.model
+        told = {"name": model.name, "version": model.version, "weights_hash": model.weights_hash}
+        return Maker(model.name, told, model.start_mask)
