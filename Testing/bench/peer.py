@@ -128,8 +128,8 @@ class Theirs(Side):
         sent = time.perf_counter()
         self.client.set_target_buffer(np.zeros(voxels.shape, np.uint8))
         middle = [n // 2 for n in voxels.shape]
-        self.client.add_point_interaction(middle, True, run_prediction=False)  # waits
-        self.client.reset_interactions()
+        # This waits for what the server prepares in the background.
+        self.client.add_point_interaction(middle, True, run_prediction=False)
         return sent
 
     def prompt(self, kji: np.ndarray, include: bool) -> None:
