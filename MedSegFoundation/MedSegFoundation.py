@@ -63,37 +63,8 @@ class MedSegFoundationWidget(ScriptedLoadableModuleWidget):
         )
 
 
-class MedSegFoundationLogic(ScriptedLoadableModuleLogic):
-    """Prompts from scripts. Positions are world RAS in mm, as the slice views show them.
-
-    User errors are raised as `medseg.MedsegError` with one sentence for the user.
-    """
-
-    def modelNames(self):  # noqa: N802
-        """Names of the models on this computer, the default first."""
-        return medseg.names()
-
-    def openSession(self, volumeNode, segmentationNode, segmentId=None, model="default"):  # noqa: N802, N803
-        """A `medseg_scene.SceneSession` on a segment; None adds an empty one.
-
-        Without an editor of your own, neighbouring segments never lose voxels. Keep the session
-        for all prompts on the volume (`session.select` changes the segment): opening prepares
-        the volume, and undo belongs to the session.
-        """
-        return medseg_scene.SceneSession(
-            volumeNode, segmentationNode, medseg.find(model), segmentId
-        )
-
-    def addPoint(self, session, ras, include=True):  # noqa: N802
-        """Click on the object (or, with ``include`` False, on what is not the object).
-
-        Returns the `medseg.Step`: changed voxels, seconds, volume in ml.
-        """
-        return session.add(medseg.Point(ras, include))
-
-    def addBox(self, session, firstCorner, secondCorner, include=True):  # noqa: N802, N803
-        """Put a box along R, A and S between two opposite corners; returns the `medseg.Step`."""
-        return session.add(medseg.Box.from_corners(firstCorner, secondCorner, include))
+class MedSegFoundationLogic(ScriptedLoadableModuleLogic, medseg_scene.Scripting):
+    """What the panel does, one call each, with examples; see `medseg_scene.scripting`."""
 
 
 class MedSegFoundationTest(ScriptedLoadableModuleTest):

@@ -21,6 +21,7 @@ from .owner import CompanionOwner, owner, use_owner
 from .preview import Preview
 from .requests import Slice
 from .scene_session import SceneSession
+from .scripting import Scripting
 from .segments import read_segment, write_changes
 from .volumes import image_from_volume
 
@@ -33,6 +34,7 @@ __all__ = [
     "LogicEditor",
     "Preview",
     "SceneSession",
+    "Scripting",
     "Slab",
     "Slice",
     "ensure",

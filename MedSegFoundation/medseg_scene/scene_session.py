@@ -9,9 +9,19 @@ observers. Only actions write; undo, redo and sync never do (any write would dro
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from medseg import Image, InputError, Model, Prompt, Session, Step, UnsupportedPromptError
+from medseg import (
+    Image,
+    InputError,
+    Model,
+    Prompt,
+    PromptError,
+    Session,
+    Step,
+    UnsupportedPromptError,
+)
 from medseg.image import Mask
 from medseg.model import Progress
 from medseg.record import model_info
@@ -127,6 +137,18 @@ class SceneSession:
         """Exchange one prompt (a dragged point); the segment follows."""
         self._look()
         return self._act(lambda: self._engine.replace(index, prompt))
+
+    def move(self, index: int, prompt: Prompt) -> Step:
+        """`replace`, by the name it has in a `LiveSession`."""
+        return self.replace(index, prompt)
+
+    def toggle(self, index: int) -> Step:
+        """Make an including prompt an excluding one, and back."""
+        self.sync()
+        if not 0 <= index < len(self.prompts):
+            raise PromptError(f"There is no prompt {index}; the segment has {len(self.prompts)}.")
+        prompt = self.prompts[index]
+        return self.replace(index, replace(prompt, include=not prompt.include))
 
     def reset(self) -> Step:
         """Empty the segment and forget its prompts (can be undone)."""

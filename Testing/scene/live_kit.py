@@ -13,10 +13,10 @@ from medseg_scene.tags import read_tag
 
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("engine", "plugin")]
 
-from companion_kit import Kit, environment  # noqa: E402
+from companion_kit import Kit, environment, is_alive  # noqa: E402
 from medseg_test_models import Painter  # noqa: E402
 
-__all__ = ["Kit", "Live", "environment", "in_scene", "painted", "record"]
+__all__ = ["Kit", "Live", "environment", "in_scene", "is_alive", "painted", "record"]
 
 
 class Live(LiveSession):

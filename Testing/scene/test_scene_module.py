@@ -73,3 +73,24 @@ def test_scripts_add_points(module, session):
 def test_what_the_model_cannot_do_is_said(module, session):
     with pytest.raises(medseg.UnsupportedPromptError, match="cannot do box prompts"):
         module.MedSegFoundationLogic().addBox(session, [1, 1, 1], [5, 5, 5])
+
+
+def test_the_logic_has_every_scripting_call(module):
+    from medseg_scene import Scripting
+
+    calls = {name for name in vars(Scripting) if not name.startswith("_")}
+    assert calls <= set(dir(module.MedSegFoundationLogic()))
+
+
+def test_prompts_are_moved_and_turned_over_in_a_session_that_waits(module, session):
+    logic = module.MedSegFoundationLogic()
+    logic.addPoint(session, [5, 8, 6])
+    logic.movePrompt(session, 0, medseg.Point([14, 8, 6]))
+    assert session.mask[6, 8, 14]
+    logic.togglePrompt(session, 0)
+    assert not session.mask.any()
+    with pytest.raises(medseg.PromptError, match="no prompt 4"):
+        logic.togglePrompt(session, 4)
+    logic.undo(session)
+    logic.removePrompt(session, 0)
+    assert session.prompts == ()

@@ -1,0 +1,276 @@
+"""What the panel does, one call each, for scripts: `MedSegFoundationLogic` in Slicer.
+
+The same in ``Slicer --python-script``:
+
+    logic = slicer.util.getModuleLogic("MedSegFoundation")
+    session = logic.openLiveSession(volumeNode, segmentationNode)
+    print(logic.addPoint(session, [15, 12, 10]).ml)
+    session.close()
+
+and in plain Python with the package slicer-core:
+
+    import medseg_scene
+    medseg_scene.ensure()
+    logic = medseg_scene.Scripting()
+
+Calls wait for their result (`openLiveSession` gives the session that does not). Positions are
+world RAS in mm, as the slice views show them. What a user can cause is raised as
+`medseg.MedsegError` with one sentence for the user. The examples below are run as tests.
+"""
+# Slicer's logic classes are written in its own style.
+# ruff: noqa: N802, N803
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import medseg
+import numpy as np
+from medseg import Box, Lasso, Point, Prompt, Scribble, Step, Text
+from medseg.companion.link import Server
+from medseg.companion.pending import Pending
+from medseg.protocol.messages import Welcome
+
+from .limits import InsideRoi, Slab
+from .live import LiveSession
+from .owner import owner
+from .requests import Slice
+from .scene_session import SceneSession
+
+AnySession = SceneSession | LiveSession
+
+
+class Scripting:
+    """Prompts from scripts, on a session of either kind."""
+
+    def modelNames(self) -> list[str]:
+        """Names of the models on this computer, the default first.
+
+        >>> assert logic.modelNames()[0] == "geodesic-cut"
+        """
+        return medseg.names()
+
+    def openSession(
+        self,
+        volumeNode: Any,
+        segmentationNode: Any,
+        segmentId: str | None = None,
+        model: str = "default",
+    ) -> SceneSession:
+        """A session whose model runs in this process; None adds an empty segment.
+
+        Without an editor of your own, neighbouring segments never lose voxels. Keep the session
+        for all prompts on the volume (`session.select` changes the segment): opening prepares
+        the volume, and undo belongs to the session.
+
+        >>> quick = logic.openSession(volumeNode, segmentationNode)
+        """
+        return SceneSession(volumeNode, segmentationNode, medseg.find(model), segmentId)
+
+    def openLiveSession(
+        self,
+        volumeNode: Any,
+        segmentationNode: Any,
+        segmentId: str | None = None,
+        model: str = "default",
+        device: str = "auto",
+        **options: Any,
+    ) -> LiveSession:
+        """A session whose model runs in the helper process, as that of the panel.
+
+        Its own methods do not wait; those here do. ``options``: see `LiveSession`.
+
+        >>> session = logic.openLiveSession(volumeNode, segmentationNode)
+        """
+        companion = owner().companion()
+        return LiveSession(
+            volumeNode,
+            segmentationNode,
+            companion,
+            segmentId,
+            model=model,
+            device=device,
+            **options,
+        )
+
+    def wait(self, pending: Pending[Any], timeout: float = 600.0) -> Any:
+        """The result of something that a live session was asked for.
+
+        >>> step = logic.wait(session.add(Point([15, 12, 10])))
+        """
+        return owner().wait(pending, timeout)
+
+    def addPoint(self, session: AnySession, ras: Sequence[float], include: bool = True) -> Step:
+        """Click on the object (or, with ``include`` False, on what is not the object).
+
+        Returns the `medseg.Step`: changed voxels, seconds, volume in ml.
+
+        >>> assert logic.addPoint(session, [15, 12, 10]).ml > 0
+        """
+        return self.addPrompts(session, Point(np.asarray(ras), include))
+
+    def addBox(
+        self,
+        session: AnySession,
+        firstCorner: Sequence[float],
+        secondCorner: Sequence[float],
+        include: bool = True,
+    ) -> Step:
+        """Put a box along R, A and S between two opposite corners.
+
+        >>> step = logic.addBox(session, [9, 7, 5], [20, 17, 15])
+        """
+        return self.addPrompts(session, Box.from_corners(firstCorner, secondCorner, include))
+
+    def addScribble(
+        self,
+        session: AnySession,
+        points: Iterable[Sequence[float]],
+        include: bool = True,
+        radius: float = 0.0,
+    ) -> Step:
+        """Draw a stroke through positions.
+
+        >>> step = logic.addScribble(session, [[2, 2, 2], [6, 2, 2]], include=False)
+        """
+        return self.addPrompts(session, Scribble(np.asarray(list(points)), include, radius))
+
+    def addLasso(
+        self, session: AnySession, points: Iterable[Sequence[float]], include: bool = True
+    ) -> Step:
+        """Draw a closed loop in a plane around (part of) the object.
+
+        >>> step = logic.addLasso(session, [[9, 7, 10], [20, 7, 10], [20, 17, 10], [9, 17, 10]])
+        """
+        return self.addPrompts(session, Lasso(np.asarray(list(points)), include))
+
+    def addText(self, session: AnySession, text: str) -> Step:
+        """Name what to segment; raises what the model says when it cannot.
+
+        >>> try: logic.addText(session, "liver")
+        ... except medseg.UnsupportedPromptError as error: print(error)
+        """
+        return self.addPrompts(session, Text(text))
+
+    def addPrompts(self, session: AnySession, *prompts: Prompt) -> Step:
+        """Several prompts as one undo step.
+
+        >>> step = logic.addPrompts(session, Point([15, 12, 10]), Point([2, 2, 2], False))
+        """
+        return self._done(session.add(*prompts))
+
+    def movePrompt(self, session: AnySession, index: int, prompt: Prompt) -> Step:
+        """Put another prompt in the place of one in ``session.prompts``.
+
+        >>> step = logic.movePrompt(session, 0, Point([14, 12, 10]))
+        """
+        return self._done(session.move(index, prompt))
+
+    def togglePrompt(self, session: AnySession, index: int) -> Step:
+        """Make an including prompt an excluding one, and back.
+
+        >>> step = logic.togglePrompt(session, len(session.prompts) - 1)
+        """
+        return self._done(session.toggle(index))
+
+    def removePrompt(self, session: AnySession, index: int) -> Step:
+        """Delete a prompt; the segment follows.
+
+        >>> step = logic.removePrompt(session, len(session.prompts) - 1)
+        """
+        return self._done(session.remove(index))
+
+    def undo(self, session: AnySession) -> None:
+        """Take back the last step of the segmentation, prompts included.
+
+        >>> logic.undo(session)
+        """
+        session.undo()
+        self._settle(session)
+
+    def redo(self, session: AnySession) -> None:
+        """Do again what `undo` took back.
+
+        >>> logic.redo(session)
+        """
+        session.redo()
+
+    def propagate(
+        self,
+        session: LiveSession,
+        seeds: Iterable[int] | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        direction: str = "both",
+        axis: int = 0,
+        onProgress: Callable[[Slice], object] | None = None,
+    ) -> Step:
+        """Carry the mask from slices (None: those with prompts) to the others; see `LiveSession`.
+
+        >>> step = logic.propagate(session, [10], first=8, last=12)
+        """
+        return self._done(session.propagate(seeds, first, last, direction, axis, onProgress))
+
+    def setPreview(self, session: LiveSession, on: bool) -> None:
+        """Keep results aside until `acceptPreview` or `rejectPreview`.
+
+        >>> logic.setPreview(session, True)
+        """
+        session.preview = on
+
+    def acceptPreview(self, session: LiveSession) -> Step:
+        """Write what is kept aside, as one undo step.
+
+        >>> shown = logic.addPoint(session, [3, 3, 3], include=False)
+        >>> step = logic.acceptPreview(session)
+        """
+        return session.accept()
+
+    def rejectPreview(self, session: LiveSession) -> None:
+        """Forget what is kept aside.
+
+        >>> logic.rejectPreview(session)
+        >>> logic.setPreview(session, False)
+        """
+        session.reject()
+
+    def setNewSegmentPerClick(self, session: LiveSession, on: bool) -> None:
+        """Let each including prompt make a segment of its own.
+
+        >>> logic.setNewSegmentPerClick(session, True)
+        >>> step = logic.addPoint(session, [15, 12, 10])
+        >>> logic.setNewSegmentPerClick(session, False)
+        """
+        session.new_segments = on
+
+    def limitToRoi(self, session: LiveSession, roiNode: Any | None) -> None:
+        """Write nothing outside an ROI node, also a turned one; None lifts all limits.
+
+        >>> logic.limitToRoi(session, None)
+        """
+        session.limits = None if roiNode is None else InsideRoi(roiNode)
+
+    def limitToSlices(self, session: LiveSession, first: int, last: int, axis: int = 0) -> None:
+        """Write nothing outside the slices ``first`` to ``last`` (0, 1, 2 = K, J, I).
+
+        >>> logic.limitToSlices(session, 5, 15)
+        >>> logic.limitToRoi(session, None)
+        """
+        session.limits = Slab(axis, first, last)
+
+    def connect(self, url: str | None, token: str | None = None, ca: str | None = None) -> Welcome:
+        """Work on a server, or on this computer (None); sessions move there.
+
+        >>> assert logic.connect(None).default_model in logic.modelNames()
+        """
+        owner().connect(None if url is None else Server(url, token, ca))
+        welcome: Welcome = self.wait(owner().companion().welcome())
+        return welcome
+
+    def _done(self, asked: Pending[Step] | Step) -> Step:
+        return owner().wait(asked) if isinstance(asked, Pending) else asked
+
+    def _settle(self, session: AnySession) -> None:
+        if isinstance(session, LiveSession):
+            owner().loop.run_until(lambda: not session.waiting, 600.0)
