@@ -45,15 +45,20 @@ def sample(source: Array, matrix: Array, shape: tuple[int, int, int]) -> Array:
     ``source``: ``(K, J, I)``; ``shape``: ``(K, J, I)`` of the result; ``matrix``: ``(4, 4)`` from
     IJK of the result to IJK of the source. Grids with parallel axes (nearly all) go the fast way.
     """
-    if is_aligned(matrix, shape):
+    drift = matrix[:3, :3] - np.diag(np.diag(matrix[:3, :3]))
+    if np.abs(drift).max() * max(shape) < _NEGLIGIBLE:
         return _sample_aligned(source, matrix, shape)
     return resample.sample(source, matrix, shape, nearest=True)
 
 
-def is_aligned(matrix: Array, shape: Sequence[int]) -> bool:
-    """Whether the axes of two grids are parallel, as far as matters over ``shape``."""
-    drift = matrix[:3, :3] - np.diag(np.diag(matrix[:3, :3]))
-    return bool(np.abs(drift).max() * max(shape) < _NEGLIGIBLE)
+def whole_offset(matrix: Array, shape: Sequence[int]) -> list[int] | None:
+    """The (i, j, k) by which two grids with the same voxels differ; None for other grids."""
+    drift = np.abs(matrix[:3, :3] - np.eye(3)).max() * max(shape)
+    offset = np.rint(matrix[:3, 3])
+    if max(drift, np.abs(matrix[:3, 3] - offset).max()) > _NEGLIGIBLE:
+        return None
+    whole: list[int] = offset.astype(int).tolist()
+    return whole
 
 
 def _sample_aligned(source: Array, matrix: Array, shape: tuple[int, int, int]) -> Array:

@@ -29,7 +29,9 @@ def same_state(first: State, second: State) -> bool:
     )
 
 
-def route(history: History, state: State, change: MaskPatch, wanted: Mask) -> list[Action] | None:
+def route(
+    history: History, state: State, change: MaskPatch, wanted: Mask | None
+) -> list[Action] | None:
     """The actions that lead from ``history`` to ``state``; None: it must be put there whole.
 
     ``change``: what is to become of the mask, on a box outside of which it is right already;

@@ -19,9 +19,9 @@ from medseg.image import Array, Mask
 from medseg.patch import MaskPatch, bounding_box
 from vtk.util.numpy_support import vtk_to_numpy
 
-from .boxes import Box, clipped, corner, size, union, within
+from .boxes import Box, box_of, clipped, corner, size, union, within
 from .editors import Editor
-from .grids import is_aligned, sample, shifted, touched_box
+from .grids import sample, shifted, touched_box, whole_offset
 from .transforms import matrix_array, to_world, vtk_matrix
 
 
@@ -89,6 +89,11 @@ def read_box(segmentation: Any, segment_id: str, image: Image, box: Box) -> Mask
     place = to_world(segmentation) @ _matrix(labelmap)
     affine = shifted(image.affine, corner(box)[::-1])
     extent = labelmap.GetExtent()
+    offset = whole_offset(np.linalg.inv(place) @ affine, part.shape)
+    if offset is not None:
+        start = np.subtract(offset, extent[::2])[::-1].tolist()
+        _copy_label(_array(labelmap), start, segment.GetLabelValue(), part)
+        return part
     low, high = touched_box((0, 0, 0), part.shape[::-1], np.linalg.inv(place) @ affine)
     layer = _array(labelmap)
     first = np.subtract(low, extent[::2])[::-1]
@@ -96,15 +101,19 @@ def read_box(segmentation: Any, segment_id: str, image: Image, box: Box) -> Mask
     if there is None:
         return part
     voxels = layer[there] == segment.GetLabelValue()
-    start = np.add(extent[::2], corner(there)[::-1])
-    if is_aligned(np.linalg.inv(place) @ affine, part.shape):
-        _sample_into(part, affine, voxels, shifted(place, start.tolist()))
-        return part
-    hit = bounding_box(voxels)  # resampling takes longer than looking
+    hit = bounding_box(voxels)
     if hit is not None:
-        start = start + corner(hit)[::-1]
-        _sample_into(part, affine, voxels[hit], shifted(place, start.tolist()))
+        first = np.add(extent[::2], np.add(corner(there), corner(hit))[::-1])
+        _sample_into(part, affine, voxels[hit], shifted(place, first.tolist()))
     return part
+
+
+def _copy_label(layer: Array, start: Sequence[int], label: int, part: Mask) -> None:
+    """Where a layer has a label, in the part of it that begins at ``start`` (k, j, i)."""
+    there = clipped(start, np.add(start, part.shape).tolist(), layer.shape)
+    if there is not None:
+        first = np.subtract(corner(there), start).tolist()
+        np.equal(layer[there], label, out=part[box_of(first, np.add(first, size(there)).tolist())])
 
 
 def _sample_into(mask: Mask, affine: Array, voxels: Mask, place: Array) -> None:

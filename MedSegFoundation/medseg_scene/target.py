@@ -70,6 +70,7 @@ class Target:
         self._listed: tuple[str, Record | None] = ("", None)
         self._content = Content(image.shape)
         self._mark = ""
+        self._copy: Mask | None = None
         self._stamp: tuple[Any, ...] | None = None
         self._packed: tuple[Mask | None, dict[str, Any] | None] = (None, None)
         self._grid = grid_mark(image)
@@ -188,7 +189,8 @@ class Target:
     def _after(self, state: State, maker: Maker, whole: bool) -> State:
         if whole or not (self.voxels and maker.start_mask):
             return state
-        return State(state.prompts, len(state.prompts), self.mask.copy())
+        self._copy = self.copy()
+        return State(state.prompts, len(state.prompts), self._copy)
 
     def _remember(self, state: State, maker: Maker) -> None:
         segment = find_segment(self.segmentation, str(self.segment_id))
@@ -209,7 +211,8 @@ class Target:
         if start is not self._packed[0]:
             packed = None
             if start is not None:
-                box = content_box(start) or box_of((0, 0, 0), (0, 0, 0))
+                box = self._content.box if self.equals(start) else content_box(start)
+                box = box or box_of((0, 0, 0), (0, 0, 0))
                 patch = MaskPatch(corner(box), start[box])
                 packed = {"shape": list(start.shape), **pack_patch(patch)}
             self._packed = start, packed
@@ -219,7 +222,18 @@ class Target:
         if not patch.empty:
             self._content.replace(patch.box, self.mask[patch.box], patch.voxels)
             patch.apply(self.mask)
-            self._mark = ""
+            self._mark, self._copy = "", None
+
+    def copy(self) -> Mask:
+        """A copy of the mask; only its content is touched, as memory costs when it is touched."""
+        copy, box = np.zeros(self.mask.shape, bool), self._content.box
+        if box is not None:
+            copy[box] = self.mask[box]
+        return copy
+
+    def equals(self, mask: Mask | None) -> bool:
+        """Whether that is known to be the mask, or what it was kept as in the last state."""
+        return mask is not None and (mask is self.mask or mask is self._copy)
 
     @property
     def voxels(self) -> int:

@@ -267,11 +267,13 @@ class Work:
         history = self.linked.mirror.history
         actions: list[Action] | None = None
         if not self._lost:
-            actions = route(history, state, change, self.target.mask)
+            wanted = state.start if self.target.equals(state.start) else self.target.mask
+            actions = route(history, state, change, wanted)
         if actions is not None:
             return [partial(self.linked.do, action) for action in actions]
-        mask = self.target.mask.copy()
-        change.apply(mask)
+        mask = self.target.copy()
+        if not change.empty:
+            change.apply(mask)
         self._lost = True
         return [partial(self._restore, state, mask)]
 
