@@ -14,6 +14,7 @@ from ...model import Progress
 from ...patch import bounding_box
 from ...prompts import Prompt, to_dict
 from .border import settle
+from .classical import PRIOR, corrected
 from .cut import smooth_cut
 from .features import Prepared, prepare
 from .grid import Field, Window
@@ -45,30 +46,21 @@ class Interactive:
         self, prompts: Sequence[Prompt], start: Mask | None = None, progress: Progress | None = None
     ) -> Mask:
         """See `medseg.model.OpenImage`."""
-        keys, groups = self._groups_of(prompts, start)
+        keys = _keys_of(prompts, start)
         masks = self._known(keys)
-        for count in range(len(masks) + 1, len(prompts) + 1):
-            before = masks[-1] if masks else start
-            masks.append(self._step(keys[:count], groups[:count], before, start))
+        groups: list[Group] = []
+        for count, (key, prompt) in enumerate(zip(keys, prompts, strict=True), start=1):
+            before = masks[count - 2] if count > 1 else start
+            if key not in self._groups:
+                self._groups[key] = group(prompt, self._image, self._prepared, groups, before)
+            groups.append(self._groups[key])
+            if count <= len(masks):
+                continue
+            masks.append(self._step(keys[:count], list(groups), before, start))
             if progress:
                 progress(count / len(prompts))
         self._last = (keys, masks)
         return masks[-1].copy()
-
-    def _groups_of(
-        self, prompts: Sequence[Prompt], start: Mask | None
-    ) -> tuple[list[str], list[Group]]:
-        """A name and a seed group for each prompt; the name tells all that the group hangs on."""
-        keys: list[str] = []
-        groups: list[Group] = []
-        key = "" if start is None else _digest(start)
-        for prompt in prompts:
-            key = hashlib.sha1(f"{key} {to_dict(prompt)}".encode()).hexdigest()
-            if key not in self._groups:
-                self._groups[key] = group(prompt, self._image, self._prepared, groups)
-            keys.append(key)
-            groups.append(self._groups[key])
-        return keys, groups
 
     def _known(self, keys: list[str]) -> list[Mask]:
         """Masks of the longest run of first prompts that the last call shared."""
@@ -97,6 +89,9 @@ class Interactive:
         view = View(scene, groups, maps, stack(scene, groups, maps, prior), newest, scales)
         odds = self._decide(view)
         self._scales.update(zip(keys, view.scales, strict=True))
+        local = prior is not None and _is_local(groups[newest])
+        if local:
+            odds = corrected(view, odds)
         for g in groups:
             if g.limit is not None:
                 odds[~g.limit.allows(window.centres()).reshape(odds.shape)] = -4.0
@@ -109,7 +104,8 @@ class Interactive:
                 start_of = [b.start for b in window.box]
                 new[tuple(inside[~g.limit.allows(inside + start_of)].T)] = False
         if prior is not None:
-            new = np.where(_owned(view), new, mask[window.box])
+            changed = _changed(view, u) if local else _owned(view)
+            new = np.where(changed, new, mask[window.box])
         mask[window.box] = new
         return _tidy(mask, groups, start)
 
@@ -132,8 +128,39 @@ class Interactive:
         return settle(fine > 0.5, self._prepared.smooth[window.box], self._prepared.noise)
 
 
+def _keys_of(prompts: Sequence[Prompt], start: Mask | None) -> list[str]:
+    """A name for each prompt, which tells all that its seed group hangs on."""
+    keys: list[str] = []
+    key = "" if start is None else _digest(start)
+    for prompt in prompts:
+        key = hashlib.sha1(f"{key} {to_dict(prompt)}".encode()).hexdigest()
+        keys.append(key)
+    return keys
+
+
+def _is_local(newest: Group) -> bool:
+    """Whether a prompt says what is wrong here, and nothing of the whole object as a box does."""
+    return newest.limit is None and not len(newest.against)
+
+
 def _digest(mask: Mask) -> str:
     return hashlib.sha1(np.packbits(mask).tobytes()).hexdigest()
+
+
+def _changed(view: View, u: Field) -> Mask:
+    """Voxels of the window in the part that the newest prompt adds or takes away, and its border.
+
+    A click to add takes nothing away, nor does it add what it is not joined to.
+    """
+    window, newest = view.scene.window, view.groups[view.newest]
+    labels, count = ndimage.label(
+        ((u > 0.5) != (view.stack[PRIOR] > 0)) & ((u > 0.5) == newest.include)
+    )
+    hit = np.zeros(count + 1, bool)
+    hit[np.unique(labels[tuple(window.block_of(window.within(newest.seeds)).T)])] = True
+    hit[0] = False
+    part = ndimage.binary_dilation(hit[labels])
+    return np.asarray(window.grow(part.astype(np.float32)) > 0.5)
 
 
 def _owned(view: View) -> Mask:

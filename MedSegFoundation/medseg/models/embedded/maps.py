@@ -52,6 +52,7 @@ def window_for(groups: Sequence[Group], prepared: Prepared) -> Window:
     low, high = np.array(shape), np.zeros(3, int)
     for g in groups:
         reach = REACH * g.model.radius if g.include else min(2 * g.model.radius, largest)
+        reach = max(reach, REACH * g.depth)
         margin = np.ceil(reach / np.array(prepared.spacing)).astype(int)
         low = np.minimum(low, g.seeds.min(0) - margin)
         high = np.maximum(high, g.seeds.max(0) + margin + 1)

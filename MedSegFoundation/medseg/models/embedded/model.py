@@ -37,16 +37,16 @@ class Embedded:
 
 def geodesic_cut(device: str) -> Embedded:
     """The classical step: no weights, numpy, scipy and SimpleITK only, CPU whatever ``device``."""
-    return Embedded("geodesic-cut", "1", classical.decide)
+    return Embedded("geodesic-cut", "2", classical.decide)
 
 
 def synthnet(device: str) -> Embedded:
     """The small network trained on synthetic volumes; numpy alone is enough, torch is quicker."""
     net = network.load()
-    return Embedded("synthnet", net.sha256[:12], network.learned(net), net.sha256)
+    return Embedded("synthnet", f"2+{net.sha256[:12]}", network.learned(net), net.sha256)
 
 
 def fusion(device: str) -> Embedded:
     """Classical step and network together."""
     net = network.load()
-    return Embedded("fusion", f"1+{net.sha256[:12]}", network.fused(net), net.sha256)
+    return Embedded("fusion", f"2+{net.sha256[:12]}", network.fused(net), net.sha256)
