@@ -2,6 +2,7 @@
 
 import gc
 import socket
+import sys
 
 import numpy as np
 import pytest
@@ -123,6 +124,16 @@ def test_a_slot_that_wants_more_than_the_signal_has_is_never_run(host):
     assert not calls
     assert [type(e) for e in host.errors] == [TypeError]
     host.errors.clear()
+
+
+@pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="counts references")
+def test_slots_leave_none_alone():
+    button = qt.QPushButton()
+    button.connect("clicked()", lambda: None)
+    before = sys.getrefcount(None)
+    for _ in range(200):
+        button.click()
+    assert abs(sys.getrefcount(None) - before) < 100
 
 
 def test_a_slot_gets_no_more_than_it_takes():

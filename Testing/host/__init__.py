@@ -32,6 +32,10 @@ def why_not() -> str | None:
         from PySide6 import QtSvg, QtUiTools, QtWidgets  # noqa: F401
     except ImportError as error:
         return f"Qt cannot load ({error}); on Debian: apt-get install {_APT}"
+    import PySide6
+
+    if PySide6.__version_info__[:2] >= (6, 12) and sys.version_info < (3, 12):
+        return "PySide6 6.12 takes one reference too many from None in each slot; install 6.11"
     return None
 
 

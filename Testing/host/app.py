@@ -31,9 +31,11 @@ _LATE = {"terminologies": "vtkSlicerTerminologiesModuleLogic"}
 class World:
     """The scene and the logics; made once, the scene is cleared for each test."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str) -> None:
         self.scene = slicer.vtkMRMLScene()
         self.application = slicer.vtkSlicerApplicationLogic()
+        self.application.SetHomeDirectory(folder)
+        self.application.SetTemporaryPath(folder)
         self.application.SetMRMLScene(self.scene)
         self.colours = slicer.vtkSlicerColorLogic()
         self.colours.SetMRMLApplicationLogic(self.application)
@@ -153,7 +155,7 @@ class qSlicerApplication(QtWidgets.QApplication):
     def begin(self) -> World:
         """Make the scene, the first time."""
         if self.world is None:
-            self.world = World()
+            self.world = World(self._folder.name)
             self._layouts = qSlicerLayoutManager(self.world)
         return self.world
 

@@ -36,7 +36,7 @@ def prepare() -> None:
         stand_in.prepare()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def slicer_app():
     """`slicer.app`: the host's or the real one."""
     if real.is_application():

@@ -119,7 +119,7 @@ def show(real: types.ModuleType) -> None:
 def unguard(real: types.ModuleType) -> None:
     """Take the guard off, and what was set while it was on."""
     types.ModuleType.__getattribute__(real, "__dict__").pop("_host_given", None)
-    real.__class__ = types.ModuleType
+    types.ModuleType.__setattr__(real, "__class__", types.ModuleType)
 
 
 def add_qt() -> None:
