@@ -20,6 +20,7 @@ BUILT_IN = {
     "geodesic-cut": "medseg.models.embedded.model:geodesic_cut",
     "synthnet": "medseg.models.embedded.model:synthnet",
     "fusion": "medseg.models.embedded.model:fusion",
+    "nninteractive": "medseg.models.nninteractive:nninteractive",
 }
 #: What a session uses when nobody names a model (the model card says why).
 DEFAULT = "geodesic-cut"

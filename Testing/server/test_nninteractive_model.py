@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from medseg import Image, Session
+from medseg.cli import main
 from medseg.client.consent import Consent
 from medseg.errors import (
     AccessError,
@@ -237,6 +238,28 @@ def test_what_cannot_be_a_server_is_refused_before_anything_is_sent(tmp_path: Pa
         adapter.NNInteractive("http://gpu.example:1527")
     with pytest.raises(ConnectionProblem, match="is it running"):
         adapter.NNInteractive("http://127.0.0.1:9").open(IMAGE)
+
+
+def test_the_command_line_agrees_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The host does not exist: agreed, its name is looked up and not found."""
+    monkeypatch.setenv(adapter.URL, "https://no-such-host.invalid:1527")
+    for variable in ("APPDATA", "XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    scan = tmp_path / "scan.nrrd"
+    write_picture(scan)
+    command = ["segment", str(scan), "-o", str(tmp_path / "o.seg.nrrd"), "--point", "3,3,3"]
+    assert main([*command, "--model", "nninteractive"]) == 2
+    assert "Agree to that first" in capsys.readouterr().err
+    assert main([*command, "--model", "nninteractive", "--agree"]) == 2
+    assert "Agree" not in capsys.readouterr().err
+
+
+def write_picture(path: Path) -> None:
+    import SimpleITK as sitk
+
+    sitk.WriteImage(sitk.GetImageFromArray(picture()), str(path))
 
 
 def test_a_server_of_another_kind_is_told_apart() -> None:

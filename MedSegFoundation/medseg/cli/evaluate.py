@@ -15,7 +15,6 @@ from ..evaluate import GOALS, ClickScores, evaluate_session
 from ..image import Image
 from ..io import Segment, read_segmentation
 from ..model import Model
-from ..registry import find
 from ..session import Session
 from . import remote
 from .segment import open_image
@@ -32,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--clicks must be 1 or more.")
     names = options.model or ["default"]
     if options.server is None:
-        models = [find(name, options.device) for name in names]
+        models = [remote.local(options, name) for name in names]
         image = open_image(options)
         _run(options, image, [partial(_local, image, model) for model in models])
         return

@@ -6,16 +6,25 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ..errors import AccessError, InputError
 from ..image import Image
+from ..model import Model
+from ..registry import find
 from .terminal import say
 
 if TYPE_CHECKING:
     from ..client import HttpBackend, RemoteSession
 
 TOKEN = "MEDSEG_TOKEN"
+
+
+@runtime_checkable
+class Sends(Protocol):
+    """A model that sends images to a server of its own."""
+
+    def agree(self) -> None: ...
 
 
 def add_options(this: argparse.ArgumentParser, *, sends_images: bool = True) -> None:
@@ -30,7 +39,7 @@ def add_options(this: argparse.ArgumentParser, *, sends_images: bool = True) -> 
         group.add_argument(
             "--agree",
             action="store_true",
-            help="images may be sent to this server (remembered for the next time)",
+            help="images may be sent to the server (remembered for the next time)",
         )
 
 
@@ -45,6 +54,14 @@ def connected(options: argparse.Namespace) -> Iterator[HttpBackend]:
         backend.welcome()
         say(f"The model runs on {backend.address}.", getattr(options, "quiet", True))
         yield backend
+
+
+def local(options: argparse.Namespace, name: str) -> Model:
+    """The model of that name in this process; one that sends images itself asks for ``--agree``."""
+    model = find(name, options.device)
+    if options.agree and isinstance(model, Sends):
+        model.agree()
+    return model
 
 
 def session(

@@ -13,7 +13,6 @@ from ..errors import InputError
 from ..image import Image
 from ..io import Segmentation, read_image, write_segmentation
 from ..prompts import Prompt
-from ..registry import find
 from ..session import Session, Step
 from . import remote
 from .edit import Edited, finished, opened
@@ -41,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
 @contextmanager
 def _session(options: argparse.Namespace, image: Image) -> Iterator[Session]:
     if options.server is None:
-        yield Session(image, find(options.model, options.device))
+        yield Session(image, remote.local(options, options.model))
         return
     with remote.connected(options) as backend, remote.session(backend, options, image) as session:
         yield session

@@ -89,6 +89,10 @@ class NNInteractive:
         self._key = key
         self._consent = consent or Consent()
 
+    def agree(self) -> None:
+        """The user agrees that images are sent there; remembered for good."""
+        self._consent.grant(str(self.address))
+
     def open(self, image: Image) -> OpenNNInteractive:
         """Send the image; raises the errors of `medseg.errors.RemoteError`."""
         self._consent.check(self.address)
