@@ -33,12 +33,15 @@ class FewestImages(RequestRouter):  # type: ignore[misc]
             return [candidate_replicas]
         pending_request.routing_context.should_backoff = True
         key = pending_request.metadata.multiplexed_model_id
-        load = Counter(self._homes.values())
         home = self._homes.get(key)
+        # At once, not when it is routed: other new sessions may be waiting for their place.
+        if _closes(pending_request):
+            self._homes.pop(key, None)
+        load = Counter(self._homes.values())
         ranked = sorted(
             candidate_replicas, key=lambda r: (r.replica_id != home, load[r.replica_id])
         )
-        if key and ranked:  # at once, since other new sessions may be waiting
+        if key and ranked and not _closes(pending_request):
             self._homes[key] = ranked[0].replica_id
         return [[replica] for replica in ranked]
 
@@ -47,7 +50,9 @@ class FewestImages(RequestRouter):  # type: ignore[misc]
     ) -> None:
         """Note where a request went."""
         key = pending_request.metadata.multiplexed_model_id
-        if pending_request.metadata.call_method == "close":
-            self._homes.pop(key, None)
-        elif key:
+        if key and not _closes(pending_request):
             self._homes[key] = replica_id
+
+
+def _closes(pending_request: PendingRequest) -> bool:
+    return bool(pending_request.metadata.call_method == "close")
