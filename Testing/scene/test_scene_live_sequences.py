@@ -62,6 +62,22 @@ def test_the_image_is_the_shown_frame(film):
     assert film.image is first
 
 
+def test_the_voxels_are_those_of_the_stored_frame(film):
+    """Not those of the proxy, which go when the next frame is shown."""
+    show(film, 2)
+    stored = film.browser.GetMasterSequenceNode().GetDataNodeAtValue("2")
+    assert np.shares_memory(film.image.array, slicer.util.arrayFromVolume(stored))
+
+
+def test_another_frame_begins_with_nothing_to_undo(film, monkeypatch):
+    told = []
+    monkeypatch.setattr(film.editor, "forget", lambda: told.append(1))
+    film.click(2, 5, 3)
+    assert not told
+    show(film, 1)
+    assert told
+
+
 def test_each_frame_keeps_its_result_and_its_prompts(film):
     for number in (2, 0):
         show(film, number)
