@@ -11,11 +11,13 @@ from medseg.io import read_image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "Resources" / "demo"))
 
-import cases
-import demo
+
 import pictures
 import sources
+import structures
 import surface
+
+import demo
 
 BLACK = (0.0, 0.0, 0.0)
 
@@ -41,8 +43,8 @@ def test_a_missing_image_says_what_to_do():
 
 
 def test_all_prompts_lie_in_their_image(head, film):
-    for image, structures in ((head, cases.HEAD), (film, cases.FILM)):
-        for structure in structures:
+    for image, listed in ((head, structures.HEAD), (film, structures.FILM)):
+        for structure in listed:
             for prompt in structure.prompts:
                 places = prompt.positions()
                 center = places.mean(0) if prompt.kind == "box" else places[0]

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cases
 import numpy as np
 import sources
+import structures
 from medseg import Image, MedsegError, Model, Prompt, Session, find
 from medseg.cli.edit import Edited, finished
 from medseg.cli.terminal import Bar, say, table
@@ -59,7 +59,7 @@ def segment_head(model: Model) -> Result:
     """All structures of the head, with Dice where the wheel has a tissue map."""
     say("Head MR (average of 152 people, 1 mm)")
     result = Result(read_image(sources.head(sources.T1)))
-    for structure in cases.HEAD:
+    for structure in structures.HEAD:
         truth = tissue(structure.tissue) if structure.tissue else None
         add(result, "head MR", structure, model, truth)
     return result
@@ -69,7 +69,7 @@ def segment_film(model: Model) -> Result:
     """One chamber of the heart in all frames, from a prompt on one of them."""
     say("Echocardiogram (30 frames)")
     result = Result(read_image(sources.echocardiogram()))
-    for structure in cases.FILM:
+    for structure in structures.FILM:
         add(result, "echo", structure, model)
     return result
 
@@ -80,7 +80,11 @@ def tissue(name: str) -> Mask:
 
 
 def add(
-    result: Result, title: str, structure: cases.Structure, model: Model, truth: Mask | None = None
+    result: Result,
+    title: str,
+    structure: structures.Structure,
+    model: Model,
+    truth: Mask | None = None,
 ) -> None:
     """Apply the prompts of a structure one by one; voxels of earlier structures stay theirs."""
     session = Session(result.image, model)
@@ -109,19 +113,19 @@ def describe(prompt: Prompt) -> str:
 def draw(output: Path, head: Result, film: Result) -> None:
     """Slices, surfaces, and frames of the film, as PNG."""
     with Bar("  pictures") as bar:
-        solid = render(head.image, surfaces(head), View(cases.VIEW), BACKGROUND)
+        solid = render(head.image, surfaces(head), View(structures.VIEW), BACKGROUND)
         save_picture(output / "head_3d.png", solid)
         bar(0.4)
-        head_picture(output / "head.png", head.image, head.drawn, cases.HEAD_AT, solid)
+        head_picture(output / "head.png", head.image, head.drawn, structures.HEAD_AT, solid)
         bar(0.7)
-        film_picture(output / "film.png", film.image, film.drawn, cases.FILM_FRAMES)
+        film_picture(output / "film.png", film.image, film.drawn, structures.FILM_FRAMES)
 
 
 def surfaces(head: Result) -> list[Surface]:
     """The segments as they are shown in 3D, in the image itself as a shell of glass."""
     inside = ndimage.binary_fill_holes(head.image.array > SHELL_ABOVE)
     shown = [Surface(np.asarray(inside), SHELL_COLOR, glass=True)]
-    for drawn, structure in zip(head.drawn, cases.HEAD, strict=True):
+    for drawn, structure in zip(head.drawn, structures.HEAD, strict=True):
         mask = drawn.mask & right_half(head.image) if structure.halved else drawn.mask
         shown.append(Surface(mask, drawn.color))
     return shown

@@ -60,17 +60,25 @@ def undisturbed(image, model, actions):
 
 
 def disturbed(kit, image, model, actions, kills, seed):
-    """All actions asked for at once; the helper is killed at random moments."""
+    """The helper is killed at random moments, each time with up to three actions under way.
+
+    Every other kill at least finds an action done since the one before it: a helper that dies
+    again and again before it did anything is given up, as another test shows.
+    """
     rng = random.Random(seed)
     session = kit.companion.session(image, model)
-    steps = [session.do(action) for action in actions]
+    steps = []
     killed = {None}
-    for number in sorted(rng.sample(range(len(actions) - 1), kills)):
-        kit.until(lambda n=number: steps[n].finished)
-        kit.wait_seconds(rng.uniform(0.0, 0.02))
-        kit.until(lambda: kit.companion.pid not in killed)
-        killed.add(kit.companion.pid)
-        os.kill(kit.companion.pid, signal.SIGKILL)
+    moments = set(rng.sample(range(len(actions)), kills))
+    for number, action in enumerate(actions):
+        if number > 1:
+            kit.until(lambda step=steps[number - 2]: step.finished)
+        steps.append(session.do(action))
+        if number in moments:
+            kit.wait_seconds(rng.uniform(0.0, 0.02))
+            kit.until(lambda: kit.companion.pid not in killed)
+            killed.add(kit.companion.pid)
+            os.kill(kit.companion.pid, signal.SIGKILL)
     kit.until(lambda: all(step.finished for step in steps))
     assert [step.error for step in steps] == [None] * len(steps)
     return session

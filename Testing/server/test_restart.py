@@ -54,6 +54,10 @@ class Mortal:
 
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            while True:  # on a busy machine it may hold its port a little longer
+                os.kill(self.pid, 0)
+                time.sleep(0.001)
         self.kills += 1
         self.pid = self.nursery.start(self.port)
 
