@@ -1,13 +1,14 @@
 """An image on its way to a server: offered, then sent in the parts that are missing there.
 
-While one chunk is on its way, a helper thread packs the next one; no more than two are in memory.
+Two threads pack and send a chunk each: while the server unpacks one, the next is on its way, and no
+more than two are in memory.
 Whatever goes wrong in between, the server is asked again what it has, and only the rest is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from ..errors import NotFoundError, RemoteError
 from ..image import Image
@@ -17,6 +18,7 @@ from .answers import message
 from .connection import Connection, path
 from .patience import Transient
 
+_SENDERS = 2
 #: Called with the fraction of chunks that have arrived, from 0 to 1.
 Progress = Callable[[float], None]
 
@@ -58,15 +60,20 @@ def _sent(
     missing = status.missing
     if not missing:
         raise Transient(RemoteError("The server does not get ready with the image; try again."))
-    with ThreadPoolExecutor(1, "medseg-pack") as packer:
-        packed = packer.submit(encode_chunk, image, offer, missing[0])
-        for place, number in enumerate(missing):
-            data = packed.result()
-            if place + 1 < len(missing):
-                packed = packer.submit(encode_chunk, image, offer, missing[place + 1])
-            status = _put(connection, status.image, number, data)
-            if progress is not None:
-                progress(1 - len(status.missing) / chunk_count(offer))
+    with ThreadPoolExecutor(_SENDERS, "medseg-send") as senders:
+
+        def send(number: int) -> ImageStatus:
+            return _put(connection, status.image, number, encode_chunk(image, offer, number))
+
+        sent = [senders.submit(send, number) for number in missing]
+        try:
+            for done in as_completed(sent):
+                status = min(status, done.result(), key=lambda s: (not s.ready, len(s.missing)))
+                if progress is not None:
+                    progress(1 - len(status.missing) / chunk_count(offer))
+        finally:
+            for waiting in sent:
+                waiting.cancel()
     return status
 
 
