@@ -38,10 +38,6 @@ from .upload import Progress, upload
 T = TypeVar("T")
 LAST_EVENTS = ("done", "cancelled", "failed")
 
-#: Small images travel in so many chunks of at least so many bytes, so that packing and unpacking
-#: go on at the same time.
-_PARTS, _LEAST_CHUNK = 4, 1 << 20
-
 
 class HttpBackend:
     """Implements `medseg.protocol.backend.Backend` over HTTP; blocks, for any thread.
@@ -188,9 +184,7 @@ class HttpBackend:
         if kept is not None and kept[0]() is image:
             return kept[1]
         welcome = self._welcome or self.welcome()
-        parts = max(_LEAST_CHUNK, image.array.nbytes // _PARTS)
-        chunk = min(CHUNK_BYTES, welcome.limits.chunk_bytes, parts)
-        made = offer(image, welcome.codecs, chunk)
+        made = offer(image, welcome.codecs, min(CHUNK_BYTES, welcome.limits.chunk_bytes))
         number = id(image)
         gone = weakref.ref(image, lambda _: self._offers.pop(number, None))
         self._offers[number] = gone, made
