@@ -12,12 +12,11 @@ from medseg.io import read_image
 sys.path.insert(0, str(Path(__file__).parents[1] / "Resources" / "demo"))
 
 
+import demo
 import pictures
 import sources
 import structures
 import surface
-
-import demo
 
 BLACK = (0.0, 0.0, 0.0)
 
