@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +39,13 @@ _NEIGHBOURS = np.argsort(-DIRECTIONS @ DIRECTIONS.T, axis=1)[:, :7]
 #: in an image blurred by `COARSE` smallest voxel edges.
 TEXTURED = 2.5
 COARSE = 3.0
+#: Of images with more voxels, every other, third, ... slice tells the range and the noise.
+MOST_FOR_RANGE, MOST_FOR_NOISE = 2_000_000, 16_000_000
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image made ready once: ``values`` and ``smooth`` ``(K, J, I)``.
+    """An image made ready once: ``values``, ``smooth`` and ``coarse`` ``(K, J, I)``.
 
     ``noise``: its standard deviation, in the unit of the values. ``widest``: the largest spread
     that still counts as one kind of tissue.
@@ -50,10 +53,17 @@ class Prepared:
 
     values: Field
     smooth: Field
-    coarse: Field
     noise: float
     widest: float
     spacing: Triple  # (k, j, i) mm
+
+    @cached_property
+    def coarse(self) -> Field:
+        """A strongly smoothed copy, made when a prompt in texture asks for it."""
+        blurred = ndimage.gaussian_filter(
+            self.values, COARSE * voxel_sigma(self.spacing, self.values.shape)
+        )
+        return np.asarray(blurred)
 
 
 def voxel_sigma(spacing: Triple, shape: Sequence[int]) -> Array:
@@ -66,15 +76,20 @@ def voxel_sigma(spacing: Triple, shape: Sequence[int]) -> Array:
 def prepare(values: Array, spacing: Triple) -> Prepared:
     """Noise level and a lightly smoothed copy of an image ``(K, J, I)``."""
     values = np.asarray(values, dtype=np.float32)
-    low, high = np.percentile(values[:: max(1, values.size // 2_000_000)], [0.05, 99.95])
+    low, high = np.percentile(values[_some(values, MOST_FOR_RANGE)], [0.05, 99.95])
     values = np.clip(values, low, high) if high > low else values
     smooth = ndimage.gaussian_filter(values, 0.7 * voxel_sigma(spacing, values.shape))
-    rough = np.abs(values - smooth)
+    part = _some(values, MOST_FOR_NOISE)
+    rough = np.abs(values[part] - smooth[part])
     rough = rough[rough > 1e-6 * max(float(high - low), 1e-12)]
     noise = float(np.percentile(rough, 25)) / 0.3186 if rough.size else 0.0
     noise = max(noise, 1e-3 * float(high - low), 1e-6)
-    coarse = ndimage.gaussian_filter(values, COARSE * voxel_sigma(spacing, values.shape))
-    return Prepared(values, smooth, coarse, noise, 0.1 * float(high - low), spacing)
+    return Prepared(values, smooth, noise, 0.1 * float(high - low), spacing)
+
+
+def _some(values: Field, most: int) -> slice:
+    """Slices with about ``most`` voxels together, but an eighth of them at least."""
+    return slice(None, None, max(1, min(values.size // most, len(values) // 8)))
 
 
 @dataclass(frozen=True)

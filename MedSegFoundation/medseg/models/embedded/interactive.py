@@ -13,13 +13,13 @@ from ...image import Image, Mask
 from ...model import Progress
 from ...patch import bounding_box
 from ...prompts import Prompt, to_dict
-from .border import settle
 from .classical import PRIOR, corrected
 from .cut import smooth_cut
-from .features import Prepared, prepare
-from .grid import Field, Window
+from .features import prepare
+from .grid import Box, Field, Window
 from .groups import Group, from_mask, group
 from .maps import GroupMaps, Scene, View, group_maps, stack, window_for
+from .refine import NOTHING, Part, to_voxels
 
 #: A view of the window in, log odds ``(K, J, I)`` out.
 Decide = Callable[[View], Field]
@@ -97,17 +97,25 @@ class Interactive:
                 odds[~g.limit.allows(window.centres()).reshape(odds.shape)] = -4.0
         u = cut_of(odds, scene)
         mask = np.zeros(self._image.shape, bool) if before is None else before.copy()
-        new = self._to_voxels(u, window)
+        may = _joined(view, u) if local else _owned(view)
+        near = may > 0 if local else (u > NOTHING) | ((prior > -1) if prior is not None else False)
+        part = Part.around(near, window)
+        if part is not None:
+            new = self._limited(to_voxels(u, part, self._prepared), part.box, groups)
+            if prior is not None:
+                changed = part.wanted(part.view.grow(may[part.wide]) > 0)
+                new = np.where(changed, new, mask[part.box])
+            mask[part.box] = new
+        return _tidy(mask, groups, start)
+
+    def _limited(self, new: Mask, box: Box, groups: Sequence[Group]) -> Mask:
+        """Without the voxels that a box or loop among the prompts leaves out."""
+        start = [side.start for side in box]
         for g in groups:
             if g.limit is not None:
                 inside = np.argwhere(new)
-                start_of = [b.start for b in window.box]
-                new[tuple(inside[~g.limit.allows(inside + start_of)].T)] = False
-        if prior is not None:
-            changed = _changed(view, u) if local else _owned(view)
-            new = np.where(changed, new, mask[window.box])
-        mask[window.box] = new
-        return _tidy(mask, groups, start)
+                new[tuple(inside[~g.limit.allows(inside + start)].T)] = False
+        return new
 
     def _maps(
         self, window: Window, keys: list[str], groups: list[Group]
@@ -119,13 +127,6 @@ class Interactive:
             if key not in self._known_maps:
                 self._known_maps[key] = group_maps(self._scene, g)
         return self._scene, [self._known_maps[key] for key in keys]
-
-    def _to_voxels(self, u: Field, window: Window) -> Mask:
-        """Bring the cut to the image grid, its border following the image's own intensities."""
-        fine = window.grow(u)
-        if max(window.factors) > 1:
-            fine = fine + _detail(self._prepared, window, u)
-        return settle(fine > 0.5, self._prepared.smooth[window.box], self._prepared.noise)
 
 
 def _keys_of(prompts: Sequence[Prompt], start: Mask | None) -> list[str]:
@@ -147,8 +148,8 @@ def _digest(mask: Mask) -> str:
     return hashlib.sha1(np.packbits(mask).tobytes()).hexdigest()
 
 
-def _changed(view: View, u: Field) -> Mask:
-    """Voxels of the window in the part that the newest prompt adds or takes away, and its border.
+def _joined(view: View, u: Field) -> Field:
+    """Above 0 in blocks of the part that the newest prompt adds or takes away, and its border.
 
     A click to add takes nothing away, nor does it add what it is not joined to.
     """
@@ -159,37 +160,21 @@ def _changed(view: View, u: Field) -> Mask:
     hit = np.zeros(count + 1, bool)
     hit[np.unique(labels[tuple(window.block_of(window.within(newest.seeds)).T)])] = True
     hit[0] = False
-    part = ndimage.binary_dilation(hit[labels])
-    return np.asarray(window.grow(part.astype(np.float32)) > 0.5)
+    return ndimage.binary_dilation(hit[labels]).astype(np.float32) - 0.5
 
 
-def _owned(view: View) -> Mask:
-    """Voxels of the window that the newest prompt is nearest to."""
+def _owned(view: View) -> Field:
+    """Above 0 in blocks that the newest prompt is nearest to."""
     others = [view.reach_of(n) for n in range(len(view.groups)) if n != view.newest]
     if not others:
-        return np.ones(view.scene.window.image_shape, bool)
-    lead = np.minimum.reduce(others) + SLACK - view.reach_of(view.newest)
-    return np.asarray(view.scene.window.grow(lead) > 0)
+        return np.ones(view.scene.window.shape, np.float32)
+    return np.minimum.reduce(others) + SLACK - view.reach_of(view.newest)
 
 
 def cut_of(evidence: Field, scene: Scene) -> Field:
     """The smooth cut of the evidence, its border drawn to the edges of the scene."""
     edges = SMOOTHNESS * (0.15 + 1 / (1 + np.square(scene.gradient / 2))).astype(np.float32)
     return smooth_cut(np.clip(evidence, -4, 4), edges, scene.window.spacing)
-
-
-def _detail(prepared: Prepared, window: Window, u: Field) -> Field:
-    """What block means hide: voxels near the border nearer to inside or outside intensities."""
-    smooth = prepared.smooth[window.box]
-    blocks = window.shrink(prepared.smooth)
-    inside, outside = (
-        ndimage.uniform_filter(blocks * w, 5) / np.maximum(ndimage.uniform_filter(w, 5), 1e-3)
-        for w in (u, 1 - u)
-    )
-    middle, contrast = window.grow((inside + outside) / 2), window.grow(inside - outside)
-    border = window.grow(4 * u * (1 - u))
-    spread = np.square(contrast) + np.square(2 * prepared.noise)
-    return np.clip(border, 0, 1) * np.clip((smooth - middle) * contrast / spread, -0.5, 0.5)
 
 
 def _tidy(mask: Mask, groups: list[Group], start: Mask | None) -> Mask:
