@@ -15,7 +15,8 @@ class CountingProxy:
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def __enter__(self) -> CountingProxy:
         return self
@@ -26,6 +27,8 @@ class CountingProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._accepting.join()
         self._listener.close()
 
     def _accept(self) -> None:
@@ -34,13 +37,16 @@ class CountingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._target))
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for source, sink, name in ((client, server, "up"), (server, client, "down")):
-                threading.Thread(
-                    target=self._pass_on, args=(source, sink, name), daemon=True
-                ).start()
+            back = threading.Thread(target=self._pass_on, args=(server, client, "down"))
+            back.start()
+            self._pass_on(client, server, "up")
+            back.join()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket, name: str) -> None:
         try:

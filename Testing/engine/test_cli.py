@@ -30,8 +30,7 @@ def save(path, array, spacing=SPACING):
 @pytest.fixture(autouse=True)
 def fake(monkeypatch):
     model = FakeModel()
-    monkeypatch.setattr("medseg.cli.segment.find", lambda name, device: model)
-    monkeypatch.setattr("medseg.cli.evaluate.find", lambda name, device: model)
+    monkeypatch.setattr("medseg.cli.remote.find", lambda name, device: model)
     return model
 
 

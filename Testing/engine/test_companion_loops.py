@@ -67,7 +67,7 @@ def test_asyncio_drives_it():
 
 def test_qt_drives_it():
     core = pytest.importorskip("PySide6.QtCore")
-    application = core.QCoreApplication.instance() or core.QCoreApplication([])
+    application = core.QCoreApplication([])
     companion = Companion(QtWatcher(core), env=environment())
     try:
         companion.start()
@@ -79,3 +79,4 @@ def test_qt_drives_it():
         assert voxels(session) == [(0, 0, 0), (1, 2, 3)]
     finally:
         companion.close()
+        application.shutdown()  # a process has one; the tests with widgets make theirs

@@ -10,6 +10,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +31,9 @@ _LONGEST_LINE = 1 << 30
 def path(*parts: str | int) -> str:
     """``path("jobs", name)`` is "/v1/jobs/name"."""
     return "/".join(["/v1", *(quote(str(part), safe="") for part in parts)])
+
+
+_SENDERS = 2
 
 
 class Connection:
@@ -54,6 +58,8 @@ class Connection:
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._met = False
+        #: For whoever sends several bodies at once; its threads keep their connections.
+        self.senders = ThreadPoolExecutor(_SENDERS, "medseg-send")
 
     def call(self, method: str, path: str, body: Any = None, *, work: bool = False) -> Any:
         """The decoded answer; tried again as long as that can help.
@@ -105,6 +111,7 @@ class Connection:
         with self._lock:
             for session in self._sessions:
                 session.close()
+        self.senders.shutdown()
 
     def _send(
         self, method: str, path: str, body: Any, *, work: bool, stream: bool = False

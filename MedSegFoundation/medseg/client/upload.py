@@ -8,7 +8,7 @@ Whatever goes wrong in between, the server is asked again what it has, and only 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed, wait
 
 from ..errors import NotFoundError, RemoteError
 from ..image import Image
@@ -18,7 +18,6 @@ from .answers import message
 from .connection import Connection, path
 from .patience import Transient
 
-_SENDERS = 2
 #: Called with the fraction of chunks that have arrived, from 0 to 1.
 Progress = Callable[[float], None]
 
@@ -60,20 +59,20 @@ def _sent(
     missing = status.missing
     if not missing:
         raise Transient(RemoteError("The server does not get ready with the image; try again."))
-    with ThreadPoolExecutor(_SENDERS, "medseg-send") as senders:
 
-        def send(number: int) -> ImageStatus:
-            return _put(connection, status.image, number, encode_chunk(image, offer, number))
+    def send(number: int) -> ImageStatus:
+        return _put(connection, status.image, number, encode_chunk(image, offer, number))
 
-        sent = [senders.submit(send, number) for number in missing]
-        try:
-            for done in as_completed(sent):
-                status = min(status, done.result(), key=lambda s: (not s.ready, len(s.missing)))
-                if progress is not None:
-                    progress(1 - len(status.missing) / chunk_count(offer))
-        finally:
-            for waiting in sent:
-                waiting.cancel()
+    sent = [connection.senders.submit(send, number) for number in missing]
+    try:
+        for done in as_completed(sent):
+            status = min(status, done.result(), key=lambda s: (not s.ready, len(s.missing)))
+            if progress is not None:
+                progress(1 - len(status.missing) / chunk_count(offer))
+    finally:
+        for waiting in sent:
+            waiting.cancel()
+        wait(sent)
     return status
 
 
