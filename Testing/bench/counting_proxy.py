@@ -43,7 +43,9 @@ class CountingProxy:
         with client, socket.create_connection(("127.0.0.1", self._target)) as server:
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            back = threading.Thread(target=self._pass_on, args=(server, client, "down"))
+            back = threading.Thread(
+                target=self._pass_on, args=(server, client, "down"), daemon=True
+            )
             back.start()
             self._pass_on(client, server, "up")
             back.join()
