@@ -1,6 +1,7 @@
 # make demo    a real head MR and an echocardiogram segmented from prompts; look into demo/
 # make test    format, types and tests
-# make bench   the embedded model beside the classical baselines, on the same clicks
+# make bench   the embedded model beside the classical baselines, the companion beside the model in
+#              process, the server beside nnInteractive's (PEER=python of an environment that has it)
 # make clean   remove what these made, and .venv
 #
 # PYTHON=python3.12 make test    chooses the Python that .venv is built from (3.10 to 3.13)
@@ -25,6 +26,8 @@ test: $(TEST_ENV)
 
 bench: $(TEST_ENV)
 	$(BIN)/python Testing/bench/bench.py
+	$(BIN)/python Testing/bench/companion.py
+	$(BIN)/python Testing/bench/peer.py $(if $(PEER),--peer-python $(PEER))
 
 clean:
 	rm -rf $(VENV) demo bench build dist .pytest_cache .mypy_cache .ruff_cache
