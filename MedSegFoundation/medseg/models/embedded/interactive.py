@@ -140,8 +140,11 @@ def _keys_of(prompts: Sequence[Prompt], start: Mask | None) -> list[str]:
 
 
 def _is_local(newest: Group) -> bool:
-    """Whether a prompt says what is wrong here, and nothing of the whole object as a box does."""
-    return newest.limit is None and not len(newest.against)
+    """Whether a prompt is a click, which sits in the middle of what is wrong.
+
+    A stroke shows more of the object than that, a box or a loop all of it.
+    """
+    return newest.limit is None and not len(newest.against) and len(newest.seeds) == 1
 
 
 def _digest(mask: Mask) -> str:
