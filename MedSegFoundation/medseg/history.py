@@ -157,6 +157,13 @@ class History:
         return history
 
 
+def read_only(mask: Mask) -> Mask:
+    """A view of a mask for those who must not write into it."""
+    view = mask.view()
+    view.setflags(write=False)
+    return view
+
+
 def _refuse_many(states: int, starts: int, shape: tuple[int, int, int]) -> None:
     if states > DEPTH + 1 or starts > states or starts * math.prod(shape) > MOST_VOXELS:
         raise InputError("The stored session is too large to be taken over.")

@@ -10,7 +10,7 @@ import numpy as np
 
 from .actions import Action, Add, Forward, Redo, Remove, Replace, Reset, SetMask, Undo
 from .errors import PromptError
-from .history import History, State
+from .history import History, State, read_only
 from .image import Image, Mask
 from .model import Model, Progress, check_image, check_prompt
 from .patch import MaskPatch
@@ -31,12 +31,6 @@ class Step:
     notes: tuple[str, ...] = ()
 
 
-def _read_only(mask: Mask) -> Mask:
-    view = mask.view()
-    view.setflags(write=False)
-    return view
-
-
 class Session:
     """Prompts in, mask patches out; every action can be undone and redone.
 
@@ -54,7 +48,7 @@ class Session:
     @property
     def mask(self) -> Mask:
         """The current mask (read-only view)."""
-        return _read_only(self.history.mask)
+        return read_only(self.history.mask)
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -69,7 +63,7 @@ class Session:
     @property
     def start(self) -> Mask | None:
         """The mask that the prompts from number ``baked`` on correct (read-only view), if any."""
-        return None if (start := self.history.state.start) is None else _read_only(start)
+        return None if (start := self.history.state.start) is None else read_only(start)
 
     @property
     def can_undo(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..actions import Accept, Action, Add, Redo, Remove, Replace, Reset, SetMask, Undo
 from ..errors import CancelledError, ExpiredError, InputError, MedsegError, NotFoundError
-from ..history import State
+from ..history import State, read_only
 from ..image import Image, Mask
 from ..packing import unpack_patch
 from ..prompts import Prompt
@@ -70,10 +70,7 @@ class LinkedSession:
     def start(self) -> Mask | None:
         """The mask that the prompts from number ``baked`` on correct (read-only view), if any."""
         start = self.mirror.history.state.start
-        if start is not None:
-            start = start.view()
-            start.setflags(write=False)
-        return start
+        return None if start is None else read_only(start)
 
     @property
     def can_undo(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..actions import Action, Redo, Undo
 from ..errors import RemoteError
-from ..history import History
+from ..history import History, read_only
 from ..image import Mask
 from ..packing import unpack_patch
 from ..patch import MaskPatch
@@ -33,9 +33,7 @@ class Mirror:
     @property
     def mask(self) -> Mask:
         """The mask ``(K, J, I)`` as of the last answer (read-only view)."""
-        view = self.history.mask.view()
-        view.setflags(write=False)
-        return view
+        return read_only(self.history.mask)
 
     def open_request(self, image: str) -> SessionRequest:
         """Opens the session, or opens it again where it stood, on the image of that name."""
