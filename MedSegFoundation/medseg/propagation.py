@@ -9,7 +9,7 @@ changed, how far the run is and what is refused is settled here, the same for ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import pairwise
 from typing import Protocol
@@ -19,6 +19,7 @@ import numpy as np
 from .errors import InputError, ModelError, PromptError
 from .image import Array, Image, Mask
 from .patch import MaskPatch
+from .slices import Slices, Stack
 
 #: Name -> "module:class" of the trackers that come with the package.
 BUILT_IN = {"geodesic-cut": "medseg.models.embedded.propagation:SliceBySlice"}
@@ -61,33 +62,33 @@ class Gap:
 
 @dataclass(frozen=True)
 class Task:
-    """What a tracker is asked: the slices ``first`` to ``last`` (inclusive) along ``axis``.
+    """What a tracker is asked: the slices ``first`` to ``last`` (inclusive) of ``slices``.
 
-    ``seeds``: index to accepted mask ``(A, B)``; A and B are the other two array axes, in order.
-    ``stop_when_empty``: an object that has ended does not come back.
+    ``seeds``: index to accepted mask ``(A, B)``. ``stop_when_empty``: an object that has ended
+    does not come back. ``known``: what the same tracker has found in an earlier run that was cut
+    off; it may take these answers instead of working them out again.
     """
 
-    image: Image
-    axis: int
+    slices: Slices
     seeds: Mapping[int, Mask]
     first: int
     last: int
     stop_when_empty: bool
+    known: Mapping[int, Found] = field(default_factory=dict)
 
     def pixels(self, index: int) -> Array:
         """One slice ``(A, B)``, or ``(A, B, C)`` in colour."""
-        return np.take(self.image.array, index, axis=self.axis)
+        return self.slices.pixels(index)
 
     @property
     def spacing(self) -> tuple[float, float]:
         """Pixel size ``(a, b)`` in mm."""
-        a, b = (s for n, s in enumerate(self.image.spacing[::-1]) if n != self.axis)
-        return a, b
+        return self.slices.spacing
 
     @property
     def film(self) -> bool:
         """True when the run goes through time."""
-        return self.image.time_axis and self.axis == 0
+        return self.slices.film
 
     def gaps(self) -> list[Gap]:
         """The slices to decide, split at the seeds, lowest first."""
@@ -150,16 +151,26 @@ def propagate(
     if axis not in (0, 1, 2):
         raise PromptError(f"Axis {axis} does not exist; choose 0, 1 or 2 for k, j or i.")
     first, last = _range(first, last, image.shape[axis])
-    film = image.time_axis and axis == 0
-    task = Task(
-        image,
-        axis,
-        _accepted(mask, seeds, axis, first, last),
-        first,
-        last,
-        not film if stop_when_empty is None else stop_when_empty,
-    )
-    return _frames(tracker, task, np.array(mask, dtype=bool))
+    slices = Stack(image, axis)
+    accepted = _accepted(mask, seeds, axis, first, last)
+    stop = not slices.film if stop_when_empty is None else stop_when_empty
+    task = Task(slices, accepted, first, last, stop)
+    return _frames(tracker, task, axis, np.array(mask, dtype=bool))
+
+
+def carry(tracker: Tracker, task: Task) -> Iterator[tuple[Found, float]]:
+    """Every slice of ``task.gaps()`` once, and how much of the run is done after it.
+
+    Slices that the tracker leaves out come last, empty.
+    """
+    left = {index for gap in task.gaps() for index in gap.indices}
+    total = len(left)
+    for found in tracker.track(task):
+        left.remove(found.index)
+        yield found, 1 - len(left) / total
+    nothing = np.zeros_like(next(iter(task.seeds.values())))
+    for done, index in enumerate(sorted(left), start=total - len(left) + 1):
+        yield Found(index, nothing, 0.0), done / total
 
 
 def _check_image(image: Image, mask: Mask, tracker: Tracker) -> None:
@@ -206,15 +217,9 @@ def _accepted(
     return accepted
 
 
-def _frames(tracker: Tracker, task: Task, mask: Mask) -> Iterator[Frame]:
-    left = [index for gap in task.gaps() for index in gap.indices]
-    total = len(left)
-    for found in tracker.track(task):
-        left.remove(found.index)
-        yield _frame(found, task.axis, mask, 1 - len(left) / total)
-    nothing = np.zeros_like(next(iter(task.seeds.values())))
-    for done, index in enumerate(left, start=total - len(left) + 1):
-        yield _frame(Found(index, nothing, 0.0), task.axis, mask, done / total)
+def _frames(tracker: Tracker, task: Task, axis: int, mask: Mask) -> Iterator[Frame]:
+    for found, fraction in carry(tracker, task):
+        yield _frame(found, axis, mask, fraction)
 
 
 def _frame(found: Found, axis: int, mask: Mask, fraction: float) -> Frame:

@@ -104,7 +104,11 @@ class _Walk:
 
     def _advance(self, front: Front, fronts: Sequence[Front]) -> Found:
         front.at += front.step
-        mask, confidence = self._decide(front.at, [f.seen for f in fronts if not f.ended])
+        known = self._task.known.get(front.at)
+        if known is None:
+            mask, confidence = self._decide(front.at, [f.seen for f in fronts if not f.ended])
+        else:
+            mask, confidence = known.mask, known.confidence
         if confidence < (SEEN if self._task.film else ALIVE):
             mask = np.zeros_like(mask)
         if mask.any():
