@@ -13,9 +13,10 @@ package slicer-core (then call `host.ensure` first).
 `SceneSession` waits for its model; `LiveSession` has a helper process do the work and never does.
 """
 
+from .desk import Desk
 from .editors import Editor, LogicEditor
 from .host import ensure
-from .limits import InsideRoi, Slab
+from .limits import InsideRoi, NearPlane, Slab
 from .live import Entry, LiveSession
 from .owner import CompanionOwner, owner, use_owner
 from .preview import Preview
@@ -23,20 +24,27 @@ from .requests import Slice
 from .scene_session import SceneSession
 from .scripting import Scripting
 from .segments import read_segment, write_changes
+from .settings import DictSettings, Settings
+from .views import View
 from .volumes import image_from_volume
 
 __all__ = [
     "CompanionOwner",
+    "Desk",
+    "DictSettings",
     "Editor",
     "Entry",
     "InsideRoi",
     "LiveSession",
     "LogicEditor",
+    "NearPlane",
     "Preview",
     "SceneSession",
     "Scripting",
+    "Settings",
     "Slab",
     "Slice",
+    "View",
     "ensure",
     "image_from_volume",
     "owner",

@@ -45,6 +45,24 @@ class Slab:
         return np.broadcast_to(inside.reshape(shape), size(box))
 
 
+@dataclass(frozen=True, eq=False)
+class NearPlane:
+    """What lies within ``mm / 2`` of a plane: a slab of slices of any view, also an oblique one.
+
+    ``position``: RAS mm of a point of the plane; ``normal``: unit vector in RAS.
+    """
+
+    position: Array
+    normal: Array
+    mm: float
+
+    def allowed(self, image: Image, box: Box) -> Mask:
+        matrix = shifted(image.affine, corner(box)[::-1])
+        row = self.normal @ matrix[:3]
+        row[3] -= self.normal @ self.position
+        return np.abs(_linear(row, size(box))) <= self.mm / 2 + _ROUNDING_MM
+
+
 class InsideRoi:
     """What lies in a ``vtkMRMLMarkupsROINode``, wherever it is moved, turned or scaled to."""
 

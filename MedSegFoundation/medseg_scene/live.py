@@ -6,6 +6,7 @@ draws. For scripts there is `SceneSession`, which waits.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from medseg.companion.pending import Pending
 from medseg.errors import CancelledError, StaleError
 from medseg.history import State
 from medseg.image import Mask
+from medseg.prompts import to_dict
 
 from .editors import Editor, LogicEditor
 from .limits import Limits
@@ -30,9 +32,6 @@ from .target import Written
 from .work import Work
 from .works import Works
 
-#: Sessions in the helper that are kept for segments and frames one may come back to.
-_KEPT = 4
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -41,6 +40,11 @@ class Entry:
     prompt: Prompt
     baked: bool
     waiting: bool
+
+    @property
+    def key(self) -> str:
+        """Equal for equal prompts, wherever they stand in a list."""
+        return json.dumps(to_dict(self.prompt))
 
 
 class LiveSession:

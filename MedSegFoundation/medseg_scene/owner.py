@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from medseg.companion.link import Companion, Server
 from medseg.companion.pending import Pending
 from medseg.companion.watch import Pump, Watcher
+from medseg.protocol.messages import Welcome
 
 T = TypeVar("T")
 Listener = Callable[[str], object]
@@ -35,6 +36,7 @@ class CompanionOwner:
         self._options = options
         self._listeners: list[Listener] = []
         self._companion: Companion | None = None
+        self._welcome: Pending[Welcome] | None = None
 
     @property
     def started(self) -> bool:
@@ -49,10 +51,21 @@ class CompanionOwner:
 
     def connect(self, server: Server | None) -> None:
         """Work on a server, or on this machine (None), now or once it is started."""
-        if self._companion is None:
-            self._options["server"] = server
-        else:
-            self._companion.connect(server)
+        self._options["server"], self._welcome = server, None
+        if self._companion is not None:
+            self._welcome = self._companion.connect(server)
+        self._tell(f"Working on {server.url}." if server else "Working on this computer.")
+
+    def greet(self) -> Pending[Welcome]:
+        """What the other side has and can do; starts the helper when there is none.
+
+        The same answer until another one is connected to, or until it failed.
+        """
+        companion = self.companion()
+        companion.start()  # does nothing while it runs
+        if self._welcome is None or self._welcome.error is not None:
+            self._welcome = companion.welcome()
+        return self._welcome
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Be told each status line; call what is returned to hear no more."""
@@ -71,7 +84,7 @@ class CompanionOwner:
 
     def close(self) -> None:
         """End the helper; the next `companion` starts another."""
-        companion, self._companion = self._companion, None
+        companion, self._companion, self._welcome = self._companion, None, None
         if companion is not None:
             companion.close()
 

@@ -1,0 +1,445 @@
+"""What the effects of one segment editor share: what a window shows, and what it can ask for.
+
+A face forwards gestures and draws what the desk says; every decision is made here or below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from medseg import InputError, MedsegError, Prompt, Step, Text
+from medseg.companion.pending import Pending
+from medseg.protocol.messages import Welcome
+
+from . import settings as keys
+from .choices import Choices, ModelChoice
+from .editors import Editor
+from .limits import InsideRoi, Limits, NearPlane
+from .live import Entry, LiveSession
+from .observers import Observers
+from .owner import CompanionOwner
+from .owner import owner as application_owner
+from .place import Place, listed_in
+from .preview import Preview
+from .requests import Slice
+from .settings import DictSettings, Settings
+from .views import View
+
+if TYPE_CHECKING:
+    from .marks import Mark
+
+Listener = Callable[[], object]
+
+
+class Desk:
+    """One per segment editor. Opens a `LiveSession` when the first prompt is given, and follows
+    what is chosen in the editor: source volume, segmentation, segment.
+
+    No action raises for a user's mistake: the sentence goes to `line` and the `Pending` fails.
+    Nothing waits, and nothing is computed in this process. All may be called at any time, in any
+    order, also after nodes were deleted, the scene was closed or the helper process died.
+    """
+
+    def __init__(
+        self,
+        editor: Editor,
+        settings: Settings | None = None,
+        owner: CompanionOwner | None = None,
+    ) -> None:
+        """``settings``: None forgets them with the desk. ``owner``: None takes the application's.
+
+        Starts nothing: see `wake`.
+        """
+        self.editor = editor
+        self.settings = settings or DictSettings()
+        self.owner = owner or application_owner()
+        #: The last line for the status bar.
+        self.line = ""
+        #: How far a propagation is, 0 to 1; None when none is under way.
+        self.progress: float | None = None
+        #: The slice that a propagation decided last.
+        self.slice: Slice | None = None
+        #: What a gesture is drawing; see `draw`.
+        self.drawing: tuple[Mark, ...] = ()
+        self._exclude = self._new_segments = False
+        self._limits: Limits | None = None
+        self._hidden: frozenset[str] = frozenset()
+        self._choices = Choices()
+        self._greeting: Pending[Welcome] | None = None
+        self._live: LiveSession | None = None
+        self._place = Place(None)
+        self._listeners: list[Listener] = []
+        self._told = self._closed = False
+        self._observers = Observers(self._changed)
+        self._unlisten = self.owner.listen(self._heard)
+        self._follow()
+
+    def listen(self, callback: Listener) -> Callable[[], None]:
+        """Be told, at most once per loop turn, that something a window shows may have changed.
+
+        Call what is returned to hear no more.
+        """
+        self._listeners.append(callback)
+
+        def let_go() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
+
+        return let_go
+
+    def wake(self) -> None:
+        """An effect is shown: start the helper and ask what it has. Takes no time here."""
+        if self._closed:
+            return
+        greeting = self.owner.greet()
+        if greeting is not self._greeting:
+            self._greeting = greeting
+            greeting.then(self._met, lambda error: self._say(str(error)))
+        self._follow()
+
+    def close(self) -> None:
+        """Let go of everything; what has no result yet is left out, with a line."""
+        if self._closed:
+            return
+        self._put_down()
+        self._closed = True
+        self._unlisten()
+        self._observers.let_go()
+        self._listeners = []
+
+    # What a window shows
+
+    @property
+    def reason(self) -> str:
+        """ "" when prompts can be given now, else one sentence why not and what to do."""
+        if self._closed:
+            return "This segment editor is closed; open it again."
+        return Place(self.editor.node).reason
+
+    def can(self, kind: str) -> str:
+        """ "" or why the chosen model does not take this kind of prompt, naming one that does.
+
+        ``kind``: "point", "box", "scribble", "lasso", "text" or "propagate".
+        """
+        return self._choices.cannot(self.model, kind)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The prompts of the selected segment, also those of a saved scene."""
+        self._follow()
+        return listed_in(self._place) if self._live is None else self._live.entries
+
+    @property
+    def waiting(self) -> int:
+        """How many actions have no result yet."""
+        return 0 if self._live is None else self._live.waiting
+
+    @property
+    def busy(self) -> bool:
+        return self.waiting > 0
+
+    @property
+    def shown_preview(self) -> Preview | None:
+        """What `accept` would write."""
+        return None if self._live is None else self._live.shown_preview
+
+    @property
+    def models(self) -> list[ModelChoice]:
+        """What can be chosen as `model`: what the helper or server has, once it has answered."""
+        return self._choices.models
+
+    @property
+    def devices(self) -> list[str]:
+        """What can be chosen as `device`."""
+        return self._choices.devices
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """Words that the chosen model knows in text prompts, for completion."""
+        return self._choices.terms(self.model)
+
+    @property
+    def image_slices(self) -> tuple[int, int, int]:
+        """Number of slices of the source volume along K, J and I; zeros without one."""
+        return self._place.slices
+
+    def slice_of(self, view: View) -> tuple[int, int]:
+        """Image axis (0, 1, 2 = K, J, I) that a view looks along, and the slice it shows there."""
+        return self._place.slice_of(view)
+
+    # Switches; all may be set at any time
+
+    @property
+    def model(self) -> str:
+        """A name of `models`, or "default". Remembered."""
+        return str(self.settings.get(keys.MODEL, "default"))
+
+    @model.setter
+    def model(self, name: str) -> None:
+        self._remember(keys.MODEL, name)
+
+    @property
+    def device(self) -> str:
+        """A name of `devices`. Remembered."""
+        return str(self.settings.get(keys.DEVICE, "auto"))
+
+    @device.setter
+    def device(self, name: str) -> None:
+        self._remember(keys.DEVICE, name)
+
+    @property
+    def preview(self) -> bool:
+        """Results wait for `accept` or `reject`. Remembered."""
+        return bool(self.settings.get(keys.PREVIEW, False))
+
+    @preview.setter
+    def preview(self, on: bool) -> None:
+        self._remember(keys.PREVIEW, bool(on))
+
+    @property
+    def exclude(self) -> bool:
+        """The next prompt takes away, also without a modifier key."""
+        return self._exclude
+
+    @exclude.setter
+    def exclude(self, on: bool) -> None:
+        self._exclude = bool(on)
+        self._changed()
+
+    @property
+    def new_segments(self) -> bool:
+        """Each including prompt makes a segment of its own."""
+        return self._new_segments
+
+    @new_segments.setter
+    def new_segments(self, on: bool) -> None:
+        self._new_segments = bool(on)
+        self._set_up()
+
+    @property
+    def limits(self) -> Limits | None:
+        """Nothing is written outside of it."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits | None) -> None:
+        self._limits = limits
+        self._set_up()
+
+    def limit_to_roi(self, node: Any | None) -> None:
+        """Freeze what lies outside a ``vtkMRMLMarkupsROINode``; None freezes nothing."""
+        self.limits = None if node is None else InsideRoi(node)
+
+    def limit_to_slab(self, view: View, mm: float = 0.0) -> None:
+        """Freeze all but ``mm`` around the plane of a view; 0: but one slice."""
+        self.limits = NearPlane(view.ras((0, 0)), view.normal, mm or view.slice_mm)
+
+    @property
+    def hidden(self) -> frozenset[int]:
+        """Prompts whose marks are not drawn, by their place in `entries`."""
+        if not self._hidden:
+            return frozenset()
+        return frozenset(n for n, e in enumerate(self.entries) if e.key in self._hidden)
+
+    def hide(self, index: int, on: bool = True) -> None:
+        """Do not draw the mark of a prompt, or draw it again."""
+        entries = self.entries
+        if 0 <= index < len(entries):
+            key = {entries[index].key}
+            self._hidden = self._hidden | key if on else self._hidden - key
+            self._changed()
+
+    def draw(self, *marks: Mark) -> None:
+        """Show what a gesture is drawing, beside the prompts; nothing: it has ended."""
+        if marks or self.drawing:
+            self.drawing = marks
+            self._changed()
+
+    def say(self, line: str) -> None:
+        """Show a line in the status bar."""
+        self._say(line)
+
+    # Actions
+
+    def add(self, *prompts: Prompt) -> Pending[Step]:
+        """Give prompts, as one undo step."""
+        return self._ask(lambda live: live.add(*prompts))
+
+    def find(self, text: str) -> Pending[Step]:
+        """Segment what is named; what is not found is an error with a sentence."""
+        text = text.strip()
+        if not text:
+            return self._refused(InputError("Type what to look for."))
+        return self.add(Text(text))
+
+    def move(self, index: int, prompt: Prompt, drag: object | None = None) -> Pending[Step]:
+        """Exchange a prompt; ``drag``: see `LiveSession.move`."""
+        return self._ask(lambda live: live.move(index, prompt, drag))
+
+    def remove(self, index: int) -> Pending[Step]:
+        return self._ask(lambda live: live.remove(index))
+
+    def toggle(self, index: int) -> Pending[Step]:
+        """Make an including prompt an excluding one, and back."""
+        return self._ask(lambda live: live.toggle(index))
+
+    def reset(self) -> Pending[Step]:
+        """Empty the segment and forget its prompts."""
+        return self._ask(lambda live: live.reset())
+
+    def propagate(
+        self,
+        first: int | None = None,
+        last: int | None = None,
+        direction: str = "both",
+        axis: int = 0,
+    ) -> Pending[Step]:
+        """Carry the mask from the prompted slices to the others; see `LiveSession.propagate`.
+
+        `progress` and `slice` tell how far it is.
+        """
+
+        def told(event: Slice) -> None:
+            self.progress, self.slice = event.fraction, event
+            self._changed()
+
+        def ended(_: object) -> None:
+            self.progress = self.slice = None
+            self._changed()
+
+        pending = self._ask(
+            lambda live: live.propagate(None, first, last, direction, axis, on_progress=told)
+        )
+        if not pending.finished:
+            self.progress = 0.0
+        return pending.then(ended, ended)
+
+    def undo(self) -> None:
+        """Take back what was asked last, or the last step of the editor."""
+        self._try(self.editor.undo if self._live is None else self._live.undo)
+
+    def redo(self) -> None:
+        self._try(self.editor.redo if self._live is None else self._live.redo)
+
+    def cancel(self) -> None:
+        """Leave out all that has no result yet."""
+        if self._live is not None:
+            self._live.cancel()
+        self._changed()
+
+    def accept(self) -> None:
+        """Write the preview, as one undo step."""
+        if self._live is not None:
+            self._try(self._live.accept)
+
+    def reject(self) -> None:
+        """Forget the preview."""
+        if self._live is not None:
+            self._try(self._live.reject)
+
+    # Helpers
+
+    def _ask(self, act: Callable[[LiveSession], Pending[Step]]) -> Pending[Step]:
+        try:
+            live = self._session()
+        except MedsegError as error:
+            return self._refused(error)
+        pending = act(live)
+        live.new_segments = self.new_segments
+        self._changed()
+        return pending
+
+    def _refused(self, error: MedsegError) -> Pending[Step]:
+        pending: Pending[Step] = Pending()
+        pending.fail(error)
+        self._say(str(error))
+        return pending
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except MedsegError as error:
+            self._say(str(error))
+        self._changed()
+
+    def _session(self) -> LiveSession:
+        """The session on what is chosen in the editor; raises `MedsegError` when that cannot be."""
+        self.wake()
+        reason = self.reason
+        if reason:
+            raise InputError(reason)
+        born = self._place.ensure_segment()
+        if self._live is None:
+            self._live = LiveSession(
+                self._place.volume,
+                self._place.segmentation,
+                self.owner.companion(),
+                self._place.segment_id,
+                editor=self.editor,
+                on_change=self._changed,
+                on_line=self._say,
+            )
+        elif self._live.segment_id != self._place.segment_id:
+            self._live.select(self._place.segment_id)
+        self._set_up()
+        self._live.new_segments = self.new_segments and not born
+        return self._live
+
+    def _set_up(self) -> None:
+        if self._live is not None:
+            self._live.preview, self._live.limits = self.preview, self.limits
+            self._live.new_segments = self.new_segments
+            self._live.use_model(self.model, self.device)
+        self._changed()
+
+    def _follow(self) -> None:
+        """Look at what is chosen in the editor now."""
+        place = Place(None if self._closed else self.editor.node)
+        if not place.same_nodes(self._place):
+            self._put_down()
+            self._observers.let_go()
+            place.observe(self._observers)
+        before, self._place = self._place, place
+        live = self._live
+        chosen = place.segment_id
+        if live is not None and chosen and before.segment_id != chosen != live.segment_id:
+            self._try(lambda: live.select(chosen))
+
+    def _put_down(self) -> None:
+        """Close the session, if there is one; the next action opens another."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.close()
+            self.progress = self.slice = None
+
+    def _remember(self, key: str, value: Any) -> None:
+        self.settings.set(key, value)
+        self._set_up()
+
+    def _met(self, welcome: Welcome) -> None:
+        self._choices = Choices(welcome)
+        self._changed()
+
+    def _heard(self, line: str) -> None:
+        self._say(line)
+        if self.owner.started:
+            self.wake()
+
+    def _say(self, line: str) -> None:
+        self.line = line
+        self._changed()
+
+    def _changed(self) -> None:
+        if not (self._told or self._closed):
+            self._told = True
+            self.owner.loop.call_later(0, self._turn)
+
+    def _turn(self) -> None:
+        """Once per loop turn, whatever happened in it."""
+        self._told = False
+        if self._closed:
+            return
+        self._follow()
+        for callback in list(self._listeners):
+            callback()
