@@ -60,6 +60,8 @@ class Desk:
         self.progress: float | None = None
         #: The slice that a propagation decided last.
         self.slice: Slice | None = None
+        #: Slice -> confidence (0 to 1) of the propagation under way, or of the last one.
+        self.confidence: dict[int, float] = {}
         #: What a gesture is drawing; see `draw`.
         self.drawing: tuple[Mark, ...] = ()
         self._exclude = self._new_segments = False
@@ -148,6 +150,18 @@ class Desk:
     def models(self) -> list[ModelChoice]:
         """What can be chosen as `model`: what the helper or server has, once it has answered."""
         return self._choices.models
+
+    @property
+    def chosen(self) -> ModelChoice | None:
+        """The line of `models` that `model` names; None when it is not among them."""
+        name = self._choices.named(self.model)
+        return next((choice for choice in self.models if choice.name == name), None)
+
+    @property
+    def server(self) -> str:
+        """Where the models run: the address of a server, or "" for this computer."""
+        server = self.owner.server
+        return "" if server is None else server.url
 
     @property
     def devices(self) -> list[str]:
@@ -302,6 +316,7 @@ class Desk:
 
         def told(event: Slice) -> None:
             self.progress, self.slice = event.fraction, event
+            self.confidence[event.index] = event.confidence
             self._changed()
 
         def ended(_: object) -> None:
@@ -312,7 +327,7 @@ class Desk:
             lambda live: live.propagate(None, first, last, direction, axis, on_progress=told)
         )
         if not pending.finished:
-            self.progress = 0.0
+            self.progress, self.confidence = 0.0, {}
         return pending.then(ended, ended)
 
     def undo(self) -> None:
@@ -411,7 +426,7 @@ class Desk:
         live, self._live = self._live, None
         if live is not None:
             live.close()
-            self.progress = self.slice = None
+            self.progress, self.slice, self.confidence = None, None, {}
 
     def _remember(self, key: str, value: Any) -> None:
         self.settings.set(key, value)

@@ -42,6 +42,12 @@ class CompanionOwner:
     def started(self) -> bool:
         return self._companion is not None
 
+    @property
+    def server(self) -> Server | None:
+        """Where the work is done; None: on this computer."""
+        server: Server | None = self._options.get("server")
+        return server
+
     def companion(self) -> Companion:
         """The one companion; the first call starts it, which takes no time here."""
         if self._companion is None:
