@@ -88,3 +88,15 @@ def _linear(row: Array, shape: tuple[int, int, int]) -> Array:
     k, j, i = np.ogrid[: shape[0], : shape[1], : shape[2]]
     values: Array = row[0] * i + row[1] * j + row[2] * k + row[3]
     return values
+
+
+def place_roi(node: Any, volume: Any | None) -> None:
+    """Put a new ROI without size around the middle half of a volume; others stay as they are."""
+    if volume is None or any(node.GetSize()):
+        return
+    bounds = [0.0] * 6
+    volume.GetRASBounds(bounds)
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    if (high > low).all():
+        node.SetXYZ(*(low + high) / 2)
+        node.SetSize(*(high - low) / 2)
