@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..registry import DEVICES
-from . import ray_options, remote
+from . import follow_options, ray_options, remote, store
 
 _COORDINATE_OPTIONS = ("--point", "--exclude", "--box")
 _NEGATIVE = re.compile(r"-[\d.]")
@@ -55,7 +55,17 @@ prompts and the model for --edit; .nii.gz, .nii and .nrrd are label maps. An exi
 replaced, but only when the new one is complete.
 """
 
-MODELS_HELP = "List the models, what each can do, and its licences."
+MODELS_HELP = """\
+List the models, what each can do, and its licences. With an ACTION: published models on this
+computer. Nothing is fetched unless you ask for it.
+"""
+
+MODELS_EXAMPLES = """\
+examples:
+  medseg models published
+  medseg models fetch sam2.1-tiny
+  medseg models import medsam2 MedSAM2_latest.pt
+"""
 
 EVALUATE_HELP = """\
 Measure a model on IMAGE with simulated clicks: the first at the most interior point of a
@@ -141,6 +151,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"medseg {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _segment(commands)
+    _propagate(commands)
+    _track(commands)
     _evaluate(commands)
     _models(commands)
     _serve(commands)
@@ -169,6 +181,14 @@ def _segment(commands: Any) -> None:
     this.add_argument("-o", "--output", metavar="OUT", required=True, help="the file to write")
     this.add_argument("--segment", metavar="NAME", help="name of the segment (default: Segment)")
     this.add_argument("--edit", metavar="SEG", help="go on from --segment of this .seg.nrrd")
+    _prompt_options(this)
+    _image_options(this)
+    this.add_argument("--model", metavar="NAME", default="default", help="see 'medseg models'")
+    remote.add_options(this)
+    _output_options(this, "one JSON object per prompt on stdout: seconds, volume, changed box")
+
+
+def _prompt_options(this: argparse.ArgumentParser) -> None:
     prompts = this.add_argument_group("prompts")
     for name, metavar, text in (
         ("--point", "R,A,S", "a place in the structure"),
@@ -181,10 +201,45 @@ def _segment(commands: Any) -> None:
     prompts.add_argument(
         "--coords", choices=("ras", "lps", "ijk"), default="ras", help="what the numbers mean"
     )
+
+
+def _propagate(commands: Any) -> None:
+    this = _command(
+        commands,
+        "propagate",
+        "carry a structure from some slices to the others",
+        follow_options.PROPAGATE_HELP,
+        follow_options.PROPAGATE_EXAMPLES,
+    )
+    this.add_argument("image", metavar="IMAGE", help="the volume")
+    this.add_argument("-o", "--output", metavar="OUT", required=True, help="the file to write")
+    this.add_argument("--segment", metavar="NAME", help="name of the segment (default: Segment)")
+    this.add_argument("--edit", metavar="SEG", help="go on from --segment of this .seg.nrrd")
+    this.add_argument("--seeds", metavar="N,N,...", help="slices of --edit that are right")
+    this.add_argument("--axis", choices=("k", "j", "i"), default="k", help="across the slices")
+    _prompt_options(this)
+    follow_options.add_range(this, "slice")
     _image_options(this)
     this.add_argument("--model", metavar="NAME", default="default", help="see 'medseg models'")
-    remote.add_options(this)
-    _output_options(this, "one JSON object per prompt on stdout: seconds, volume, changed box")
+    _output_options(this, "one JSON object per slice on stdout: pixels, confidence")
+
+
+def _track(commands: Any) -> None:
+    this = _command(
+        commands,
+        "track",
+        "follow a structure through time",
+        follow_options.TRACK_HELP,
+        follow_options.TRACK_EXAMPLES,
+    )
+    this.add_argument("image", metavar="FILM", help="the film, or the volumes over time")
+    this.add_argument("-o", "--output", metavar="OUT", required=True, help="what to write")
+    this.add_argument("--segment", metavar="NAME", help="name of the segment (default: Segment)")
+    _prompt_options(this)
+    follow_options.add_range(this, "frame")
+    _image_options(this)
+    this.add_argument("--model", metavar="NAME", default="default", help="see 'medseg models'")
+    _output_options(this, "one JSON object per frame on stdout: pixels, confidence")
 
 
 def _evaluate(commands: Any) -> None:
@@ -204,9 +259,10 @@ def _evaluate(commands: Any) -> None:
 
 
 def _models(commands: Any) -> None:
-    this = _command(commands, "models", "list the models", MODELS_HELP)
+    this = _command(commands, "models", "list, fetch, remove models", MODELS_HELP, MODELS_EXAMPLES)
     remote.add_options(this, sends_images=False)
     this.add_argument("--json", action="store_true", help="one JSON object per model")
+    store.add_actions(this, _Parser)
 
 
 def _serve(commands: Any) -> None:

@@ -9,7 +9,7 @@ from ..errors import ModelError
 from ..model import Model
 from ..protocol.messages import encode
 from ..registry import DEFAULT, find, names
-from . import remote
+from . import remote, store
 from .terminal import table
 
 HEADER = ("model", "version", "prompts", "images", "colour", "edits masks", "licence", "weights")
@@ -17,6 +17,9 @@ HEADER = ("model", "version", "prompts", "images", "colour", "edits masks", "lic
 
 def run(options: argparse.Namespace) -> None:
     """List every model on stdout; one that lacks a package says so and stays in the list."""
+    if options.action is not None:
+        store.run(options)
+        return
     if options.server is not None:
         _run_there(options)
         return
@@ -34,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
             print(json.dumps(_facts(model)))
         rows.append(_row(model))
     if not options.json:
-        print("\n".join([table(rows), *missing]))
+        print("\n".join([table(rows), *missing, *store.stored_lines()]))
 
 
 def _run_there(options: argparse.Namespace) -> None:
@@ -59,13 +62,19 @@ def _row(model: Model, default: str = DEFAULT) -> tuple[str, ...]:
     return (
         model.name + (" (default)" if model.name == default else ""),
         model.version,
-        ", ".join(sorted(can.prompts)),
+        ", ".join(_kind(kind, model) for kind in sorted(can.prompts)),
         ", ".join(sorted(can.dimensions)),
         "yes" if can.colour else "no",
         "yes" if can.start_mask else "no",
         can.licence,
         can.weights_licence or "none",
     )
+
+
+def _kind(kind: str, model: Model) -> str:
+    """A prompt kind; for text with the number of words the model knows."""
+    terms = len(model.capabilities.vocabulary)
+    return f"{kind} ({terms} terms)" if kind == "text" and terms else kind
 
 
 def _facts(model: Model) -> dict[str, object]:
@@ -82,4 +91,5 @@ def _facts(model: Model) -> dict[str, object]:
         "licence": can.licence,
         "weights_licence": can.weights_licence,
         "weights_sha256": model.weights_hash,
+        "terms": [term.name for term in can.vocabulary],
     }
