@@ -1,0 +1,108 @@
+"""From the prompted slices to the others: range, direction, and how sure it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from . import shapes
+from .part import Part, named
+from .view_choice import ViewChoice
+
+_DIRECTIONS = ("both", "forward", "backward")
+
+
+class PropagateSection(Part):
+    """The axis is the one that the chosen view looks along."""
+
+    def __init__(self, form: Any) -> None:
+        super().__init__()
+        self._span: tuple[int, int] | None = None
+        self._axis: int | None = None
+        self._drawn: tuple[Any, ...] = ()
+        self.views = ViewChoice()
+        tip = _("Go through the slices that this view shows.")
+        form.addRow(_("Along:"), named(self.views.combo, _("Along"), tip))
+        self.first, self.first_here = self._limit(form, _("From:"))
+        self.last, self.last_here = self._limit(form, _("To:"))
+        self.direction = named(qt.QComboBox(), _("Direction"))
+        self.direction.addItems([_("Both ways"), _("Upwards only"), _("Downwards only")])
+        self.direction.setToolTip(
+            _("From the prompted slices both ways, or only to higher or lower slice numbers.")
+        )
+        form.addRow(_("Direction:"), self.direction)
+        self.start = named(qt.QPushButton(), _("Propagate"))
+        form.addRow(self.start)
+        self.strip = named(
+            qt.QLabel(),
+            _("Confidence per slice"),
+            _("How sure the model was in each slice: high bars are sure, gaps not decided."),
+        )
+        self.strip.setScaledContents(True)
+        self.strip.setFixedHeight(18)
+        self.strip.setFrameShape(qt.QFrame.StyledPanel)
+        self.strip.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
+        form.addRow(_("Confidence:"), self.strip)
+        self.on(self.views.combo, "activated(int)", lambda: self.refresh())
+        self.on(self.first_here, "clicked()", lambda: self._here(self.first))
+        self.on(self.last_here, "clicked()", lambda: self._here(self.last))
+        self.on(self.start, "clicked()", self._go)
+
+    def _limit(self, form: Any, label: str) -> tuple[Any, Any]:
+        box, here = qt.QSpinBox(), qt.QPushButton(_("From here"))
+        named(box, label.rstrip(":"), _("Number of a slice, as the data probe shows it."))
+        named(here, _("From here"), _("Take the slice that the view shows now."))
+        row = qt.QHBoxLayout()
+        row.addWidget(box, 1)
+        row.addWidget(here)
+        form.addRow(label, row)
+        return box, here
+
+    def refresh(self) -> None:
+        desk = self.desk
+        self.views.refresh()
+        view = self.views.view
+        axis = 0 if view is None else desk.slice_of(view)[0]
+        span = axis, desk.image_slices[axis]
+        if span != self._span:
+            self._span = span
+            for box, value in ((self.first, 0), (self.last, max(0, span[1] - 1))):
+                self.put_choice(box, maximum=max(0, span[1] - 1), value=value)
+        again = bool(desk.confidence)
+        self.put(self.start, text=_("Propagate again") if again else _("Propagate"))
+        tip = _("Carry the object from its prompted slices to the others of this range.")
+        self.usable(self.start, tip, self._reason(view))
+        self._draw_strip(*span)
+
+    def _reason(self, view: Any) -> str:
+        desk = self.desk
+        reason = desk.reason or desk.can("propagate")
+        if not reason and view is None:
+            reason = _("Show a slice view first; it says which way to go.")
+        if not reason and desk.progress is not None:
+            reason = _("It is under way; cancel it first.")
+        if not reason and not desk.entries:
+            reason = _("Give a prompt in a slice first, with Point, Box, Scribble or Lasso.")
+        return reason
+
+    def _draw_strip(self, axis: int, count: int) -> None:
+        known = self.desk.confidence if axis == self._axis else {}
+        drawn = count, *sorted(known.items())
+        if drawn != self._drawn:
+            self._drawn = drawn
+            heights = [known.get(n) for n in range(count)]
+            ground = self.strip.palette.color(qt.QPalette.Base).name()
+            self.strip.setPixmap(shapes.bars(heights, shapes.INCLUDE, ground))
+
+    def _here(self, box: Any) -> None:
+        view = self.views.view
+        if view is not None:
+            box.setValue(self.desk.slice_of(view)[1])
+
+    def _go(self) -> None:
+        first, last = sorted((self.first.value, self.last.value))
+        direction = _DIRECTIONS[self.direction.currentIndex]
+        self._axis = self.desk.slice_of(self.views.view)[0]
+        self.desk.propagate(first, last, direction, self._axis)

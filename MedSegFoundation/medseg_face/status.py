@@ -1,0 +1,88 @@
+"""What is going on: a line, a bar with Cancel, and a preview's Accept and Reject."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from .part import Part, named
+
+#: What takes less than this is not announced: a bar that flashes is worse than none.
+_PATIENCE_MS = 300
+_LINES = 2
+
+
+class Status(Part):
+    """Says why something cannot be done, what is under way, or what came of it."""
+
+    def __init__(self, column: Any, kind: str, hint: str) -> None:
+        super().__init__()
+        self._kind, self._hint = kind, hint
+        self.label = named(qt.QLabel(), _("Status"))
+        self.label.setWordWrap(True)
+        self.label.setTextFormat(qt.Qt.PlainText)
+        self.label.setAlignment(qt.Qt.AlignLeft | qt.Qt.AlignTop)
+        self.label.setMinimumHeight(_LINES * self.label.fontMetrics().lineSpacing())
+        self.bar = named(qt.QProgressBar(), _("Progress"))
+        self.bar.setTextVisible(True)
+        self.cancel = named(
+            qt.QPushButton(_("Cancel")), _("Cancel"), _("Leave out all that has no result yet.")
+        )
+        self.busy = _row(self.bar, self.cancel)
+        self.accept = named(
+            qt.QPushButton(_("Accept")), _("Accept"), _("Write the preview into the segment.")
+        )
+        self.reject = named(
+            qt.QPushButton(_("Reject")), _("Reject"), _("Forget the preview; nothing is changed.")
+        )
+        self.preview = _row(self.accept, self.reject)
+        self.timer = qt.QTimer()
+        self.timer.setSingleShot(True)
+        self.timer.setInterval(_PATIENCE_MS)
+        for widget in (self.label, self.busy, self.preview):
+            column.addWidget(widget)
+        self.on(self.timer, "timeout()", self._show_busy)
+        self.on(self.cancel, "clicked()", lambda: self.desk.cancel())
+        self.on(self.accept, "clicked()", lambda: self.desk.accept())
+        self.on(self.reject, "clicked()", lambda: self.desk.reject())
+
+    def let_go(self) -> None:
+        self.timer.stop()
+        super().let_go()
+
+    def refresh(self) -> None:
+        desk = self.desk
+        line = desk.reason or desk.can(self._kind) or desk.line or self._hint
+        self.put(self.label, text=line, toolTip=line)
+        self.put(self.preview, visible=desk.shown_preview is not None)
+        if not desk.busy:
+            self.timer.stop()
+            self.put(self.busy, visible=False)
+        elif desk.progress is not None:
+            self._show_busy()
+        elif not self.timer.active:
+            self.timer.start()
+
+    def _show_busy(self) -> None:
+        desk = self.desk
+        if desk.progress is None:
+            self.put(self.bar, maximum=0, format="")
+        else:
+            text = _("%p %")
+            if desk.slice is not None:
+                text = _("slice {index}, %p %").format(index=desk.slice.index)
+            self.put(self.bar, maximum=100, value=round(100 * desk.progress), format=text)
+        self.put(self.busy, visible=True)
+
+
+def _row(*widgets: Any) -> Any:
+    """Widgets side by side that are shown and hidden together."""
+    row = qt.QWidget()
+    layout = qt.QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    row.hide()
+    return row

@@ -1,0 +1,35 @@
+"""A choice of one of the slice views on the screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+from medseg_scene.views import View
+
+
+class ViewChoice:
+    """A combo box of the views of the layout, by name."""
+
+    def __init__(self) -> None:
+        self.combo = qt.QComboBox()
+
+    def refresh(self) -> bool:
+        """Follow the layout; True when the views are others now."""
+        names = list(slicer.app.layoutManager().sliceViewNames())
+        if names == [self.combo.itemText(n) for n in range(self.combo.count)]:
+            return False
+        before, chosen = self.combo.blockSignals(True), self.combo.currentText
+        self.combo.clear()
+        self.combo.addItems(names)
+        self.combo.setCurrentIndex(max(0, names.index(chosen) if chosen in names else 0))
+        self.combo.blockSignals(before)
+        return True
+
+    @property
+    def view(self) -> Any:
+        """The chosen one as a `View`; None when the layout shows none."""
+        name = self.combo.currentText
+        widget = slicer.app.layoutManager().sliceWidget(name) if name else None
+        return None if widget is None else View.of(widget.mrmlSliceNode())
