@@ -6,24 +6,23 @@ A face forwards gestures and draws what the desk says; every decision is made he
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from medseg import InputError, MedsegError, Prompt, Step, Text
+from medseg import InputError, MedsegError, Prompt, Step, Text, UnsupportedPromptError
 from medseg.companion.pending import Pending
 from medseg.protocol.messages import Welcome
 
-from . import settings as keys
-from .choices import Choices, ModelChoice
+from .choices import PROPAGATE, Choices
 from .editors import Editor
-from .limits import InsideRoi, Limits, NearPlane
 from .live import Entry, LiveSession
 from .observers import Observers
 from .owner import CompanionOwner
 from .owner import owner as application_owner
-from .place import Place, listed_in
+from .place import Place
 from .preview import Preview
 from .requests import Slice
 from .settings import DictSettings, Settings
+from .switches import Switches
 from .views import View
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 Listener = Callable[[], object]
 
 
-class Desk:
+class Desk(Switches):
     """One per segment editor. Opens a `LiveSession` when the first prompt is given, and follows
     what is chosen in the editor: source volume, segmentation, segment.
 
@@ -51,10 +50,10 @@ class Desk:
 
         Starts nothing: see `wake`.
         """
+        super().__init__(settings or DictSettings())
         self.editor = editor
-        self.settings = settings or DictSettings()
         self.owner = owner or application_owner()
-        #: The last line for the status bar.
+        #: The last line for the status bar; empty once the next action is asked for.
         self.line = ""
         #: How far a propagation is, 0 to 1; None when none is under way.
         self.progress: float | None = None
@@ -64,10 +63,7 @@ class Desk:
         self.confidence: dict[int, float] = {}
         #: What a gesture is drawing; see `draw`.
         self.drawing: tuple[Mark, ...] = ()
-        self._exclude = self._new_segments = False
-        self._limits: Limits | None = None
         self._hidden: frozenset[str] = frozenset()
-        self._choices = Choices()
         self._greeting: Pending[Welcome] | None = None
         self._live: LiveSession | None = None
         self._place = Place(None)
@@ -92,23 +88,18 @@ class Desk:
 
     def wake(self) -> None:
         """An effect is shown: start the helper and ask what it has. Takes no time here."""
-        if self._closed:
-            return
-        greeting = self.owner.greet()
-        if greeting is not self._greeting:
-            self._greeting = greeting
-            greeting.then(self._met, lambda error: self._say(str(error)))
-        self._follow()
+        if not self._closed:
+            self._greet(self.owner.greet())
+            self._follow()
 
     def close(self) -> None:
         """Let go of everything; what has no result yet is left out, with a line."""
-        if self._closed:
-            return
-        self._put_down()
-        self._closed = True
-        self._unlisten()
-        self._observers.let_go()
-        self._listeners = []
+        if not self._closed:
+            self._put_down()
+            self._closed = True
+            self._unlisten()
+            self._observers.let_go()
+            self._listeners = []
 
     # What a window shows
 
@@ -117,20 +108,14 @@ class Desk:
         """ "" when prompts can be given now, else one sentence why not and what to do."""
         if self._closed:
             return "This segment editor is closed; open it again."
-        return Place(self.editor.node).reason
-
-    def can(self, kind: str) -> str:
-        """ "" or why the chosen model does not take this kind of prompt, naming one that does.
-
-        ``kind``: "point", "box", "scribble", "lasso", "text" or "propagate".
-        """
-        return self._choices.cannot(self.model, kind)
+        self._follow()
+        return self._place.reason
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The prompts of the selected segment, also those of a saved scene."""
         self._follow()
-        return listed_in(self._place) if self._live is None else self._live.entries
+        return self._place.entries if self._live is None else self._live.entries
 
     @property
     def waiting(self) -> int:
@@ -147,33 +132,6 @@ class Desk:
         return None if self._live is None else self._live.shown_preview
 
     @property
-    def models(self) -> list[ModelChoice]:
-        """What can be chosen as `model`: what the helper or server has, once it has answered."""
-        return self._choices.models
-
-    @property
-    def chosen(self) -> ModelChoice | None:
-        """The line of `models` that `model` names; None when it is not among them."""
-        name = self._choices.named(self.model)
-        return next((choice for choice in self.models if choice.name == name), None)
-
-    @property
-    def server(self) -> str:
-        """Where the models run: the address of a server, or "" for this computer."""
-        server = self.owner.server
-        return "" if server is None else server.url
-
-    @property
-    def devices(self) -> list[str]:
-        """What can be chosen as `device`."""
-        return self._choices.devices
-
-    @property
-    def vocabulary(self) -> list[str]:
-        """Words that the chosen model knows in text prompts, for completion."""
-        return self._choices.terms(self.model)
-
-    @property
     def image_slices(self) -> tuple[int, int, int]:
         """Number of slices of the source volume along K, J and I; zeros without one."""
         return self._place.slices
@@ -181,73 +139,6 @@ class Desk:
     def slice_of(self, view: View) -> tuple[int, int]:
         """Image axis (0, 1, 2 = K, J, I) that a view looks along, and the slice it shows there."""
         return self._place.slice_of(view)
-
-    # Switches; all may be set at any time
-
-    @property
-    def model(self) -> str:
-        """A name of `models`, or "default". Remembered."""
-        return str(self.settings.get(keys.MODEL, "default"))
-
-    @model.setter
-    def model(self, name: str) -> None:
-        self._remember(keys.MODEL, name)
-
-    @property
-    def device(self) -> str:
-        """A name of `devices`. Remembered."""
-        return str(self.settings.get(keys.DEVICE, "auto"))
-
-    @device.setter
-    def device(self, name: str) -> None:
-        self._remember(keys.DEVICE, name)
-
-    @property
-    def preview(self) -> bool:
-        """Results wait for `accept` or `reject`. Remembered."""
-        return bool(self.settings.get(keys.PREVIEW, False))
-
-    @preview.setter
-    def preview(self, on: bool) -> None:
-        self._remember(keys.PREVIEW, bool(on))
-
-    @property
-    def exclude(self) -> bool:
-        """The next prompt takes away, also without a modifier key."""
-        return self._exclude
-
-    @exclude.setter
-    def exclude(self, on: bool) -> None:
-        self._exclude = bool(on)
-        self._changed()
-
-    @property
-    def new_segments(self) -> bool:
-        """Each including prompt makes a segment of its own."""
-        return self._new_segments
-
-    @new_segments.setter
-    def new_segments(self, on: bool) -> None:
-        self._new_segments = bool(on)
-        self._set_up()
-
-    @property
-    def limits(self) -> Limits | None:
-        """Nothing is written outside of it."""
-        return self._limits
-
-    @limits.setter
-    def limits(self, limits: Limits | None) -> None:
-        self._limits = limits
-        self._set_up()
-
-    def limit_to_roi(self, node: Any | None) -> None:
-        """Freeze what lies outside a ``vtkMRMLMarkupsROINode``; None freezes nothing."""
-        self.limits = None if node is None else InsideRoi(node)
-
-    def limit_to_slab(self, view: View, mm: float = 0.0) -> None:
-        """Freeze all but ``mm`` around the plane of a view; 0: but one slice."""
-        self.limits = NearPlane(view.ras((0, 0)), view.normal, mm or view.slice_mm)
 
     @property
     def hidden(self) -> frozenset[int]:
@@ -272,12 +163,16 @@ class Desk:
 
     def say(self, line: str) -> None:
         """Show a line in the status bar."""
-        self._say(line)
+        self.line = line
+        self._changed()
 
     # Actions
 
     def add(self, *prompts: Prompt) -> Pending[Step]:
         """Give prompts, as one undo step."""
+        unable = next((self.can(p.kind) for p in prompts if self.can(p.kind)), "")
+        if unable:
+            return self._refused(UnsupportedPromptError(unable))
         return self._ask(lambda live: live.add(*prompts))
 
     def find(self, text: str) -> Pending[Step]:
@@ -323,11 +218,12 @@ class Desk:
             self.progress = self.slice = None
             self._changed()
 
+        if self.can(PROPAGATE):
+            return self._refused(UnsupportedPromptError(self.can(PROPAGATE)))
         pending = self._ask(
             lambda live: live.propagate(None, first, last, direction, axis, on_progress=told)
         )
-        if not pending.finished:
-            self.progress, self.confidence = 0.0, {}
+        self.progress, self.confidence = 0.0, {}
         return pending.then(ended, ended)
 
     def undo(self) -> None:
@@ -341,7 +237,6 @@ class Desk:
         """Leave out all that has no result yet."""
         if self._live is not None:
             self._live.cancel()
-        self._changed()
 
     def accept(self) -> None:
         """Write the preview, as one undo step."""
@@ -353,97 +248,105 @@ class Desk:
         if self._live is not None:
             self._try(self._live.reject)
 
-    # Helpers
+    # The session behind it
+
+    def set_up(self) -> None:
+        if self._live is not None:
+            self._live.preview, self._live.limits = self.preview, self.limits
+            self._live.new_segments = self.new_segments
+            self._live.use_model(self._wanted_model, self.device)
+        self._changed()
 
     def _ask(self, act: Callable[[LiveSession], Pending[Step]]) -> Pending[Step]:
+        self.line = ""
         try:
-            live = self._session()
+            live, born = self._session()
         except MedsegError as error:
             return self._refused(error)
+        live.new_segments = self.new_segments and not born
         pending = act(live)
         live.new_segments = self.new_segments
-        self._changed()
         return pending
 
     def _refused(self, error: MedsegError) -> Pending[Step]:
         pending: Pending[Step] = Pending()
         pending.fail(error)
-        self._say(str(error))
+        self.say(str(error))
         return pending
 
     def _try(self, act: Callable[[], object]) -> None:
+        self.line = ""
         try:
             act()
         except MedsegError as error:
-            self._say(str(error))
+            self.line = str(error)
         self._changed()
 
-    def _session(self) -> LiveSession:
-        """The session on what is chosen in the editor; raises `MedsegError` when that cannot be."""
-        self.wake()
+    def _session(self) -> tuple[LiveSession, bool]:
+        """The session on what is chosen in the editor, and whether a segment was added for it.
+
+        Raises `MedsegError` when there can be none.
+        """
         reason = self.reason
         if reason:
             raise InputError(reason)
+        if self.owner.companion().refusal is not None:
+            self.owner.companion().start()
+        self.wake()
         born = self._place.ensure_segment()
         if self._live is None:
+            place = self._place
             self._live = LiveSession(
-                self._place.volume,
-                self._place.segmentation,
+                place.volume,
+                place.segmentation,
                 self.owner.companion(),
-                self._place.segment_id,
+                place.segment_id,
                 editor=self.editor,
                 on_change=self._changed,
-                on_line=self._say,
+                on_line=self.say,
             )
-        elif self._live.segment_id != self._place.segment_id:
+            self.set_up()
+        elif born:
             self._live.select(self._place.segment_id)
-        self._set_up()
-        self._live.new_segments = self.new_segments and not born
-        return self._live
-
-    def _set_up(self) -> None:
-        if self._live is not None:
-            self._live.preview, self._live.limits = self.preview, self.limits
-            self._live.new_segments = self.new_segments
-            self._live.use_model(self.model, self.device)
-        self._changed()
+        return self._live, born
 
     def _follow(self) -> None:
         """Look at what is chosen in the editor now."""
-        place = Place(None if self._closed else self.editor.node)
-        if not place.same_nodes(self._place):
+        live = self._live
+        if self._closed or (live is not None and live.writing):
+            return
+        before, self._place = self._place, Place(self.editor.node)
+        if not self._place.same_nodes(before):
             self._put_down()
             self._observers.let_go()
-            place.observe(self._observers)
-        before, self._place = self._place, place
-        live = self._live
-        chosen = place.segment_id
-        if live is not None and chosen and before.segment_id != chosen != live.segment_id:
-            self._try(lambda: live.select(chosen))
+            self._place.observe(self._observers)
+            return
+        chosen = self._place.segment_id
+        if live is not None and self._place.has_segment and live.segment_id != chosen:
+            live.select(chosen)
 
     def _put_down(self) -> None:
         """Close the session, if there is one; the next action opens another."""
         live, self._live = self._live, None
         if live is not None:
             live.close()
-            self.progress, self.slice, self.confidence = None, None, {}
+            self.confidence = {}
 
-    def _remember(self, key: str, value: Any) -> None:
-        self.settings.set(key, value)
-        self._set_up()
+    def _greet(self, greeting: Pending[Welcome]) -> None:
+        def met(welcome: Welcome) -> None:
+            if greeting is self._greeting:
+                self.choices = Choices(welcome)
+                self._changed()
 
-    def _met(self, welcome: Welcome) -> None:
-        self._choices = Choices(welcome)
-        self._changed()
+        if greeting is not self._greeting:
+            self._greeting = greeting
+            greeting.then(met, lambda error: self.say(str(error)))
 
     def _heard(self, line: str) -> None:
-        self._say(line)
-        if self.owner.started:
-            self.wake()
-
-    def _say(self, line: str) -> None:
-        self.line = line
-        self._changed()
+        """A line of the helper; it may be that another server was chosen."""
+        self.say(line)
+        if self.owner.greeting is not None:
+            self._greet(self.owner.greeting)
 
     def _changed(self) -> None:
         if not (self._told or self._closed):

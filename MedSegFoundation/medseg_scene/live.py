@@ -110,6 +110,11 @@ class LiveSession:
         return self._works.segment_id
 
     @property
+    def writing(self) -> bool:
+        """A result is being written: what the scene shows meanwhile is not what it will show."""
+        return self._writing
+
+    @property
     def image(self) -> Image:
         """What the volume shows, in world RAS mm."""
         return self._source.image()

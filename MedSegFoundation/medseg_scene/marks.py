@@ -107,6 +107,8 @@ class Outline:
     affine: Array
     style: str
     kind: ClassVar[str] = "outline"
+    #: Nothing of it is drawn in 3D views.
+    points: ClassVar[Array] = np.zeros((0, 3))
 
     def in_view(self, view: View) -> Drawing:
         """Looks only at the slice through the voxels, at no more than `_SAMPLES` squared places."""

@@ -36,7 +36,8 @@ class CompanionOwner:
         self._options = options
         self._listeners: list[Listener] = []
         self._companion: Companion | None = None
-        self._welcome: Pending[Welcome] | None = None
+        #: What `greet` was told, or will be; None before the first one.
+        self.greeting: Pending[Welcome] | None = None
 
     @property
     def started(self) -> bool:
@@ -57,9 +58,9 @@ class CompanionOwner:
 
     def connect(self, server: Server | None) -> None:
         """Work on a server, or on this machine (None), now or once it is started."""
-        self._options["server"], self._welcome = server, None
+        self._options["server"], self.greeting = server, None
         if self._companion is not None:
-            self._welcome = self._companion.connect(server)
+            self.greeting = self._companion.connect(server)
         self._tell(f"Working on {server.url}." if server else "Working on this computer.")
 
     def greet(self) -> Pending[Welcome]:
@@ -67,11 +68,9 @@ class CompanionOwner:
 
         The same answer until another one is connected to, or until it failed.
         """
-        companion = self.companion()
-        companion.start()  # does nothing while it runs
-        if self._welcome is None or self._welcome.error is not None:
-            self._welcome = companion.welcome()
-        return self._welcome
+        if self.greeting is None or self.greeting.error is not None:
+            self.greeting = self.companion().welcome()
+        return self.greeting
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Be told each status line; call what is returned to hear no more."""
@@ -90,7 +89,7 @@ class CompanionOwner:
 
     def close(self) -> None:
         """End the helper; the next `companion` starts another."""
-        companion, self._companion, self._welcome = self._companion, None, None
+        companion, self._companion, self.greeting = self._companion, None, None
         if companion is not None:
             companion.close()
 

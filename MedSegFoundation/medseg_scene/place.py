@@ -13,6 +13,7 @@ from medseg.record import Record
 from .live import Entry
 from .observers import Observers
 from .segments import segment_stamp
+from .sequences import Source, lend_segment, lent_segment
 from .tags import read_tag
 from .views import View
 from .volumes import volume_affine
@@ -21,13 +22,10 @@ from .volumes import volume_affine
 class Place:
     """Volume, segmentation and segment that a ``vtkMRMLSegmentEditorNode`` (or None) names."""
 
-    node: Any
-    volume: Any
-    segmentation: Any
-    segment_id: str
-
     def __init__(self, node: Any | None) -> None:
-        self.node = self.volume = self.segmentation = None
+        self.node: Any = None
+        self.volume: Any = None
+        self.segmentation: Any = None
         self.segment_id = ""
         scene = None if node is None else node.GetScene()
         if node is None or scene is None or scene.IsClosing():
@@ -45,10 +43,15 @@ class Place:
         )
 
     @property
-    def segments(self) -> list[str]:
-        if self.segmentation is None or self.segmentation.GetSegmentation() is None:
-            return []
-        return list(self.segmentation.GetSegmentation().GetSegmentIDs())
+    def has_segment(self) -> bool:
+        """False when the selected segment is not in what the segmentation shows now."""
+        return self._segment is not None
+
+    @property
+    def _segment(self) -> Any | None:
+        if self.segmentation is None or not self.segment_id:
+            return None
+        return self.segmentation.GetSegmentation().GetSegment(self.segment_id)
 
     @property
     def reason(self) -> str:
@@ -59,68 +62,77 @@ class Place:
             return "Choose or create a segmentation first."
         if self.volume is None:
             return "Choose a source volume first."
-        if self.volume.GetImageData() is None or 0 in self.volume.GetImageData().GetDimensions():
+        if 0 in self.slices:
             return f"Volume '{self.volume.GetName()}' holds no voxels yet; load or choose another."
-        if self.segments and not self.segment_id:
-            return "Select a segment first."
         try:
             volume_affine(self.volume)
-            if self.segment_id in self.segments:
+            if self.has_segment:
                 segment_stamp(self.segmentation, self.segment_id)
+            elif self.segmentation.GetSegmentation().GetNumberOfSegments() and not self._lender:
+                return "Select a segment first."
         except MedsegError as error:
             return str(error)
         return ""
 
+    @property
+    def _lender(self) -> Any | None:
+        """The browser of a sequence of which another frame has the selected segment."""
+        browser = Source(self.volume).browser
+        if browser is None or lent_segment(browser, self.segmentation, self.segment_id) is None:
+            return None
+        return browser
+
     def ensure_segment(self) -> bool:
         """Add a segment where there is none, and select it; True when that was needed."""
-        if self.segments:
+        if self.has_segment:
+            return False
+        if self._lender is not None:
+            lend_segment(self._lender, self.segmentation, self.segment_id)
             return False
         self.segment_id = str(self.segmentation.GetSegmentation().AddEmptySegment())
         self.node.SetSelectedSegmentID(self.segment_id)
         return True
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The prompts that the tag of the segment tells of; none where it cannot be read."""
+        segment = self._segment
+        text = "" if segment is None else read_tag(segment)
+        return _entries(text) if text else ()
+
+    @property
     def slices(self) -> tuple[int, int, int]:
-        """Number of slices along K, J and I."""
+        """Number of slices along K, J and I; zeros without voxels."""
         data = None if self.volume is None else self.volume.GetImageData()
         i, j, k = (0, 0, 0) if data is None else data.GetDimensions()
         return k, j, i
 
     def slice_of(self, view: View) -> tuple[int, int]:
-        """Image axis (0, 1, 2 = K, J, I) that a view looks along, and the slice in its middle."""
-        if self.volume is None:
+        """Image axis (0, 1, 2 = K, J, I) that a view looks along, and the slice in its middle.
+
+        (0, 0) without a volume.
+        """
+        if self.volume is None or 0 in self.slices:
             return 0, 0
-        to_ijk = np.linalg.inv(volume_affine(self.volume))
-        along = np.abs(
-            to_ijk[:3, :3] @ view.normal * np.linalg.norm(np.linalg.inv(to_ijk)[:3, :3], axis=0)
-        )
+        affine = volume_affine(self.volume)
+        directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+        axis = 2 - int(np.abs(view.normal @ directions).argmax())
         middle = view.ras((view.size[0] / 2, view.size[1] / 2))
-        index = (to_ijk @ [*middle, 1])[:3]
-        axis = 2 - int(along.argmax())
-        return axis, int(np.clip(round(index[2 - axis]), 0, self.slices[axis] - 1))
+        index = np.linalg.solve(affine, [*middle, 1.0])[2 - axis]
+        return axis, int(np.clip(round(index), 0, self.slices[axis] - 1))
 
     def observe(self, observers: Observers) -> None:
         """Watch all that a prompt list or a `reason` depends on."""
         if self.node is None:
             return
-        segmentation, scene = slicer.vtkSegmentation, slicer.vtkMRMLScene
-        node = slicer.vtkMRMLNode
+        kind, scene, node = slicer.vtkSegmentation, slicer.vtkMRMLScene, slicer.vtkMRMLNode
         changes = [node.ReferenceAddedEvent, node.ReferenceModifiedEvent]
         observers.watch(self.node, ["ModifiedEvent", *changes, node.ReferenceRemovedEvent])
-        events = [scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent]
-        observers.watch(self.node.GetScene(), events)
-        events = [segmentation.SegmentAdded, segmentation.SegmentRemoved]
-        events += [segmentation.SegmentModified, segmentation.SourceRepresentationModified]
-        observers.watch(self.segmentation, events)
+        closed = [scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent]
+        observers.watch(self.node.GetScene(), closed)
+        segments = [kind.SegmentAdded, kind.SegmentRemoved, kind.SegmentModified]
+        observers.watch(self.segmentation, [*segments, kind.SourceRepresentationModified])
         observers.watch(self.volume, [slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent])
-
-
-def listed_in(place: Place) -> tuple[Entry, ...]:
-    """The prompts that the tag of a segment tells of; none where it cannot be read."""
-    if place.segment_id not in place.segments:
-        return ()
-    text = read_tag(place.segmentation.GetSegmentation().GetSegment(place.segment_id))
-    return _entries(text) if text else ()
 
 
 @lru_cache(maxsize=4)

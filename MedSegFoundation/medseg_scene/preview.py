@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from medseg.history import State
@@ -26,12 +27,12 @@ class Preview:
     depth: int
     image_affine: Array
 
-    @property
+    @cached_property
     def added(self) -> Mask:
         """``(K, J, I)`` of the patch: voxels that would come in."""
         return np.asarray(self.patch.voxels & ~self.before)
 
-    @property
+    @cached_property
     def removed(self) -> Mask:
         """``(K, J, I)`` of the patch: voxels that would go."""
         return np.asarray(self.before & ~self.patch.voxels)

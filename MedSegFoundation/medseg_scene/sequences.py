@@ -111,14 +111,20 @@ def add_new_frames(browser: Any, segmentation: Any) -> None:
 
 def lend_segment(browser: Any, segmentation: Any, segment_id: str) -> None:
     """Add a segment, empty, to the shown frame when other frames have it."""
-    own, sequence = segmentation.GetSegmentation(), browser.GetSequenceNode(segmentation)
-    if sequence is None or own.GetSegment(segment_id) is not None:
-        return
-    for number in range(sequence.GetNumberOfDataNodes()):
+    own = segmentation.GetSegmentation()
+    segment = lent_segment(browser, segmentation, segment_id)
+    if segment is not None and own.GetSegment(segment_id) is None:
+        own.AddEmptySegment(segment_id, segment.GetName(), segment.GetColor())
+
+
+def lent_segment(browser: Any, segmentation: Any, segment_id: str) -> Any | None:
+    """The segment in any frame that has it."""
+    sequence = browser.GetSequenceNode(segmentation)
+    for number in range(0 if sequence is None else sequence.GetNumberOfDataNodes()):
         segment = sequence.GetNthDataNode(number).GetSegmentation().GetSegment(segment_id)
         if segment is not None:
-            own.AddEmptySegment(segment_id, segment.GetName(), segment.GetColor())
-            return
+            return segment
+    return None
 
 
 def _add_frames(browser: Any, sequence: Any) -> int:

@@ -77,3 +77,28 @@ def live(kit, volume, segmentation):
     session = Live(kit, volume, segmentation)
     yield session
     session.close()
+
+
+@pytest.fixture(scope="session")
+def shared_owner():
+    """One helper process for all tests of desks."""
+    from desk_kit import environment
+    from medseg_scene import CompanionOwner
+
+    owner = CompanionOwner(env=environment(MEDSEG_TEST_SECONDS="0.002"))
+    yield owner
+    owner.close()
+
+
+@pytest.fixture
+def bench(shared_owner, volume, segmentation):
+    from desk_kit import Bench
+
+    bench = Bench(shared_owner, volume, segmentation)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def desk(bench):
+    return bench.desk
