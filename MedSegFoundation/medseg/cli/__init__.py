@@ -1,4 +1,4 @@
-"""The command line: ``medseg segment``, ``evaluate``, ``models`` and ``serve``.
+"""The command line: ``medseg segment``, ``propagate``, ``track``, ``evaluate`` and others.
 
 Results go to stdout, everything for human eyes to stderr. Exit codes: 0 done, 1 a fault of
 medseg itself, 2 something the user can put right (one sentence says what), 130 stopped.

@@ -34,6 +34,9 @@ examples:
   What you placed in Slicer (points, ROI boxes, closed curves), saved as .mrk.json:
     medseg segment head.nrrd -o cyst.seg.nrrd --segment cyst --prompts F.mrk.json
 
+  By name, in a CT; the segment gets name, colour and DICOM codes, clicks may correct it:
+    medseg segment chest.nii.gz -o lungs.seg.nrrd --text lung --exclude 3,-40,250
+
   Go on tomorrow; the other segments of the file are kept, and so are their voxels:
     medseg segment abdomen.nii.gz -o liver.seg.nrrd --edit liver.seg.nrrd --segment liver \\
            --exclude 22,5,88
@@ -195,6 +198,8 @@ def _prompt_options(this: argparse.ArgumentParser) -> None:
         ("--exclude", "R,A,S", "a place outside the structure"),
         ("--box", "R0,A0,S0,R1,A1,S1", "a box around the structure, loose or tight"),
         ("--scribble", "MASK", "a painted label map: 1 inside, 2 outside the structure"),
+        ("--text", "WORDS", "the name of the structure, if the model knows it ('medseg models')"),
+        ("--exclude-text", "WORDS", "the name of what to take away again"),
         ("--prompts", "FILE", "prompts from medseg JSON or a Slicer .mrk.json"),
     ):
         prompts.add_argument(name, metavar=metavar, help=text, action=_InOrder, dest="given")

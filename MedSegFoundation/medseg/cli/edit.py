@@ -37,7 +37,7 @@ def opened(path: str | None, name: str | None, session: Session) -> Edited:
         blank = np.zeros(session.image.shape, bool)
         return Edited((Segment("Segment_1", name or "Segment", NEW_COLOR, blank),), 0)
     found = read_segmentation(path)
-    index = _index(found, name)
+    index = index_of(found, name)
     moved = found.onto(session.image)
     edited = Edited(moved.segments, index)
     _check_others(found, edited, session.image)
@@ -57,7 +57,8 @@ def finished(edited: Edited, session: Session) -> Segment:
     return replace(before, mask=mask, tags={**before.tags, **Record.of(session).tags()})
 
 
-def _index(found: Segmentation, name: str | None) -> int:
+def index_of(found: Segmentation, name: str | None) -> int:
+    """Which segment is meant; raises `InputError` with their names when that is not clear."""
     names = [segment.name for segment in found.segments]
     if name is None and len(names) == 1:
         return 0

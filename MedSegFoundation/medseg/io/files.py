@@ -141,7 +141,7 @@ def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
                 stream.write(chunk)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, _mode(path))
+        os.chmod(temporary, mode_for(path))
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
@@ -151,7 +151,7 @@ def write_atomic(path: Path, chunks: Iterable[bytes]) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def _mode(path: Path) -> int:
+def mode_for(path: Path) -> int:
     """Permissions of the old file, or what a new file gets (mkstemp makes private ones)."""
     if path.exists():
         return path.stat().st_mode & 0o777

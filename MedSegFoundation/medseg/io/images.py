@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import GeometryError, InputError
 from ..image import Image
 from ..resample import labels_onto
 from . import dicom, metaimage, nifti, nrrd
 from .dicom_files import is_dicom
 from .files import check_png, damaged, existing, suffix
 from .itk import sitk
-from .raw import Raw, to_image, to_labels
+from .raw import Raw, sheared, to_image, to_labels
 
 StrPath = str | os.PathLike[str]
 STILLS = {
@@ -79,6 +79,25 @@ def read_labels(path: StrPath, image: Image | None = None, *, frame: int | None 
         image.time_axis,
         (*labels.notes, "Brought onto the grid of the image by nearest neighbour."),
     )
+
+
+def read_over_time(path: StrPath) -> Raw | None:
+    """Volumes over time ``(T, K, J, I, 1)`` with their affine; None when the file is anything else.
+
+    Raises `InputError` for colour, `GeometryError` for a sheared grid.
+    """
+    file = existing(path)
+    if suffix(file) not in (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd"):
+        return None
+    raw = _read(file, None, "refuse")
+    frames, slices = raw.array.shape[:2]
+    if frames < 2 or slices < 2:
+        return None
+    if raw.array.shape[-1] > 1:
+        raise InputError(f"'{raw.name}' is in colour over time; export it as grey.")
+    if sheared(raw.affine, raw.name):
+        raise GeometryError(f"The grid of '{raw.name}' is sheared; resample it to a straight one.")
+    return raw
 
 
 def _read(path: Path, series: str | None, uneven: str) -> Raw:

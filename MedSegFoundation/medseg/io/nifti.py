@@ -6,6 +6,7 @@ import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,8 @@ TYPES = {
     1280: ("u8", 1),
     2304: ("u1", 4),
 }
+#: Largest size along an axis.
+LONGEST = 32767
 #: Unit code -> millimetres.
 UNITS = {1: 1000.0, 3: 0.001}
 
@@ -191,16 +194,33 @@ def _qform(header: _Header) -> Array:
 
 def encode(array: Array, affine: Array) -> bytes:
     """A NIfTI-1 file (not compressed) of a ``(K, J, I)`` array, its affine as sform."""
+    return header(array.shape, array.dtype, affine) + body(array)
+
+
+def header(
+    shape: tuple[int, ...], dtype: np.dtype[Any], affine: Array, seconds: float = 0.0
+) -> bytes:
+    """What stands before the voxels ``(K, J, I)`` or ``(T, K, J, I)``; ``seconds``: T to T."""
+    if max(shape) > LONGEST:
+        raise InputError(
+            f"A NIfTI file cannot hold {max(shape)} slices or frames; write a folder or a video."
+        )
     codes = {np.dtype(kind): code for code, (kind, channels) in TYPES.items() if channels == 1}
-    header = bytearray(352)
+    data = bytearray(352)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    struct.pack_into("<i", header, 0, 348)
-    struct.pack_into("<8h", header, 40, 3, *array.shape[::-1], 1, 1, 1, 1)
-    struct.pack_into("<2h", header, 70, codes[array.dtype], array.dtype.itemsize * 8)
-    struct.pack_into("<8f", header, 76, 1, *spacing, 0, 0, 0, 0)
-    struct.pack_into("<3f", header, 108, 352, 1, 0)
-    header[123] = 2
-    struct.pack_into("<2h", header, 252, 0, 1)
-    struct.pack_into("<12f", header, 280, *affine[:3].ravel())
-    header[344:348] = b"n+1\0"
-    return bytes(header) + array.astype(array.dtype.newbyteorder("<")).tobytes()
+    sizes = [len(shape), *shape[::-1], 1, 1, 1, 1]
+    struct.pack_into("<i", data, 0, 348)
+    struct.pack_into("<8h", data, 40, *sizes[:8])
+    struct.pack_into("<2h", data, 70, codes[dtype], dtype.itemsize * 8)
+    struct.pack_into("<8f", data, 76, 1, *spacing, seconds, 0, 0, 0)
+    struct.pack_into("<3f", data, 108, 352, 1, 0)
+    data[123] = 2 | (8 if seconds else 0)
+    struct.pack_into("<2h", data, 252, 0, 1)
+    struct.pack_into("<12f", data, 280, *affine[:3].ravel())
+    data[344:348] = b"n+1\0"
+    return bytes(data)
+
+
+def body(array: Array) -> bytes:
+    """Voxels as the file holds them."""
+    return array.astype(array.dtype.newbyteorder("<")).tobytes()

@@ -1,0 +1,123 @@
+"""Writes what was found in every slice or frame: a label map, pictures, or a video to look at."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..courses import Course, ThroughFilm, ThroughVolumes, places
+from ..errors import InputError
+from ..image import Array, Mask
+from . import nifti
+from .files import io_error, mode_for, suffix, write_atomic
+from .films import VIDEOS, opencv
+from .itk import sitk
+
+#: Colour of the outline in a video (r, g, b), width in pixels of a video of 500 lines.
+OUTLINE, WIDTH = (0, 158, 115), 2
+#: Frames a second where the film does not tell.
+RATE = 25.0
+
+#: Mask ``(rows, A, B)`` of a place.
+Masks = Callable[[int], Mask]
+
+
+def kind_of(path: Path, course: Course) -> str:
+    """ "labels", "pictures" or "video"; raises `InputError` when the result cannot go there."""
+    if suffix(path) in (".nii", ".nii.gz"):
+        return "labels"
+    if isinstance(course, ThroughVolumes):
+        raise InputError(f"'{path}' must end in .nii.gz or .nii for volumes over time.")
+    if suffix(path) in VIDEOS:
+        return "video"
+    if not path.suffix or path.is_dir():
+        return "pictures"
+    raise InputError(f"'{path}' must be a folder, or end in .seg.nrrd, .nii.gz, .nii or .mp4.")
+
+
+def write_labels(path: Path, course: Course, masks: Masks) -> None:
+    """NIfTI: ``(T, K, J, I)`` of volumes over time, frames along K of a film; one at a time."""
+    count, shape = places(course), course.rows[0].shape
+    affine = course.still(0).affine
+    over_time = isinstance(course, ThroughVolumes)
+    size = (count, len(course.rows), *shape) if over_time else (count, *shape)
+
+    def plain() -> Iterator[bytes]:
+        yield nifti.header(size, np.dtype(np.uint8), affine)
+        for place in range(count):
+            yield nifti.body(masks(place).astype(np.uint8))
+
+    write_atomic(path, _gzipped(plain()) if suffix(path) == ".nii.gz" else plain())
+
+
+def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(level=6, wbits=31)
+    for chunk in chunks:
+        yield packer.compress(chunk)
+    yield packer.flush()
+
+
+def write_pictures(folder: Path, course: Course, masks: Masks) -> None:
+    """A PNG for each frame, 255 in the object."""
+    digits = len(str(places(course) - 1))
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise io_error(folder, error, "write") from error
+    for place in range(places(course)):
+        picture = sitk.GetImageFromArray(masks(place)[0].astype(np.uint8) * 255)
+        path = folder / f"{place:0{digits}d}.png"
+        try:
+            sitk.WriteImage(picture, str(path))
+        except RuntimeError as error:
+            raise InputError(
+                f"Cannot write '{path}'; check the disk and the permission."
+            ) from error
+
+
+def write_video(path: Path, course: Course, masks: Masks, count: int) -> None:
+    """The first ``count`` frames of the film with the outline of the object, to look at."""
+    cv2 = opencv()
+    slices = course.rows[0]
+    rate = course.film.rate if isinstance(course, ThroughFilm) else None
+    handle, temporary = tempfile.mkstemp(prefix=".medseg-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        code = cv2.VideoWriter_fourcc(*("MJPG" if suffix(path) == ".avi" else "mp4v"))
+        video = cv2.VideoWriter(temporary, code, rate or RATE, slices.shape[::-1])
+        if not video.isOpened():
+            raise InputError(f"A video cannot be written as '{path.name}'; use .mp4 or .avi.")
+        window = _window(slices.pixels(0))
+        for place in range(count):
+            video.write(_outlined(slices.pixels(place), masks(place)[0], window))
+        video.release()
+        os.chmod(temporary, mode_for(path))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise io_error(path, error, "write") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _window(pixels: Array) -> tuple[float, float]:
+    if pixels.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = np.percentile(pixels, [1, 99])
+    return float(low), float(max(high, low + 1))
+
+
+def _outlined(pixels: Array, mask: Mask, window: tuple[float, float]) -> Array:
+    """Picture ``(A, B, 3)`` as OpenCV wants it: uint8, blue first."""
+    cv2 = opencv()
+    low, high = window
+    grey = np.clip((pixels.astype(np.float32) - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+    picture = np.repeat(grey[..., None], 3, 2) if grey.ndim == 2 else grey[..., ::-1].copy()
+    lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    width = max(1, round(WIDTH * mask.shape[0] / 500))
+    drawn: Array = cv2.drawContours(np.ascontiguousarray(picture), lines, -1, OUTLINE[::-1], width)
+    return drawn
