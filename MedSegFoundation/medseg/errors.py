@@ -7,6 +7,7 @@ by their ``code`` (see `medseg.protocol.problems`) and are raised again on the o
     |-- InputError        a file, folder, image or argument is not usable
     |   `-- GeometryError an affine or grid the engine must not guess about
     |-- PromptError       a prompt is outside the image, empty, or contradictory
+    |   `-- NothingFoundError what a text prompt names is not in the image
     |-- UnsupportedPromptError the model cannot do this kind of prompt
     |-- ModelError        a model is unknown, lacks a package, or its weights are broken
     |-- MemoryShortError  neither the device nor the CPU has memory enough
@@ -42,8 +43,12 @@ class PromptError(MedsegError):
     """A prompt is outside the image, empty, or not readable."""
 
 
+class NothingFoundError(PromptError):
+    """What a text prompt names is not in the image; nothing was changed."""
+
+
 class UnsupportedPromptError(MedsegError):
-    """The chosen model does not do this kind of prompt."""
+    """The chosen model does not do this kind of prompt, or does not know this word."""
 
 
 class ModelError(MedsegError):

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from .errors import InputError, UnsupportedPromptError
 from .image import Image, Mask
-from .prompts import Prompt
+from .prompts import Prompt, Text
+from .vocabulary import Term, check
 
 #: Called with a fraction from 0 to 1 while a model works.
 Progress = Callable[[float], None]
@@ -23,6 +24,7 @@ class Capabilities:
     ``start_mask``: can go on from a mask it did not make.
     ``normalises``: takes raw intensities of any modality; False means the caller must window.
     ``colour``: takes ``(K, J, I, C)`` images.
+    ``vocabulary``: all that text prompts may name; empty with "text" in ``prompts``: any words.
     """
 
     prompts: frozenset[str]
@@ -32,6 +34,7 @@ class Capabilities:
     colour: bool
     licence: str
     weights_licence: str | None = None
+    vocabulary: tuple[Term, ...] = ()
 
 
 class OpenImage(Protocol):
@@ -82,10 +85,12 @@ def check_image(model: Model, image: Image) -> None:
 
 
 def check_prompt(model: Model, prompt: Prompt) -> None:
-    """Raise `UnsupportedPromptError` when the model cannot do this kind of prompt."""
+    """Raise `UnsupportedPromptError` when the model cannot do this kind of prompt, or this word."""
     if prompt.kind not in model.capabilities.prompts:
         can = ", ".join(sorted(model.capabilities.prompts))
         raise UnsupportedPromptError(
             f"Model '{model.name}' cannot do {prompt.kind} prompts (it does {can}); "
             "choose another with --model."
         )
+    if isinstance(prompt, Text) and model.capabilities.vocabulary:
+        check(prompt.text, model.capabilities.vocabulary, model.name)

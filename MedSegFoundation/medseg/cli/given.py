@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..image import Array, Image
 from ..io import read_prompts, read_scribble
-from ..prompts import Box, Point, Prompt
+from ..prompts import Box, Point, Prompt, Text
 
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 
@@ -26,6 +26,8 @@ def read_given(given: Sequence[tuple[str, str]], image: Image, coords: str) -> l
             prompts += read_prompts(text)
         elif option == "scribble":
             prompts += read_scribble(text, image)
+        elif option in ("text", "exclude-text"):
+            prompts.append(Text(text, include=option == "text"))
         elif option == "box":
             prompts.append(_box(numbers(option, text, 6), image, coords))
         else:

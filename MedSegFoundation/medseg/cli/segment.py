@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
@@ -14,6 +15,7 @@ from ..image import Image
 from ..io import Segmentation, read_image, write_segmentation
 from ..prompts import Prompt
 from ..session import Session, Step
+from ..vocabulary import TERMINOLOGY_TAG, told_by
 from . import remote
 from .edit import Edited, finished, opened
 from .given import read_given
@@ -26,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
     """Read everything first, then apply the prompts one by one, then write once."""
     if not options.given:
         raise InputError(
-            "Give at least one prompt: --point, --exclude, --box, --scribble or --prompts."
+            "Give at least one prompt: --point, --exclude, --box, --scribble, --text or --prompts."
         )
     output = checked_output(options.output, options.image)
     image = open_image(options)
@@ -34,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     with _session(options, image) as session:
         edited = opened(options.edit, options.segment, session)
         _apply(prompts, session, options)
-        _write(output, edited, session, options.quiet)
+        _write(output, _called(edited, prompts, options), session, options.quiet)
 
 
 @contextmanager
@@ -56,6 +58,19 @@ def _apply(prompts: Sequence[Prompt], session: Session, options: argparse.Namesp
         say(f"{label}: {size(step.voxels, session.image)}, {step.seconds:.2f} s", options.quiet)
         if options.json:
             print(json.dumps(facts(prompt, step, session.image)), flush=True)
+
+
+def _called(edited: Edited, prompts: Sequence[Prompt], options: argparse.Namespace) -> Edited:
+    """A new segment takes name, colour and DICOM codes of the term that was asked for."""
+    term = told_by(prompts)
+    if options.edit is not None or term is None:
+        return edited
+    segment = edited.segments[edited.index]
+    tags = {TERMINOLOGY_TAG: term.slicer_entry} if term.slicer_entry else {}
+    name, color = options.segment or term.name, term.colour or segment.color
+    return replace(
+        edited, segments=edited.placed(replace(segment, name=name, color=color, tags=tags))
+    )
 
 
 def open_image(options: argparse.Namespace) -> Image:

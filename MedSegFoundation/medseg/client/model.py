@@ -9,6 +9,7 @@ from ..image import Image, Mask
 from ..model import Capabilities, Progress
 from ..prompts import Prompt
 from ..protocol.messages import ModelInfo
+from ..vocabulary import named
 
 
 class RemoteModel:
@@ -27,6 +28,7 @@ class RemoteModel:
             colour=info.colour,
             licence=info.licence,
             weights_licence=info.weights_licence,
+            vocabulary=named(info.terms),
         )
 
     def open(self, image: Image) -> RemoteModel:

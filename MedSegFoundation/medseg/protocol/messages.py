@@ -35,6 +35,8 @@ class ModelInfo:
     weights_licence: str | None
     #: Why the model cannot be used here (a missing package), or None.
     missing: str | None = None
+    #: Names of all that text prompts may name; empty with "text" in ``prompts``: any words.
+    terms: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from .. import errors
 CODES: dict[str, tuple[type[errors.MedsegError], int]] = {
     "geometry": (errors.GeometryError, 422),
     "input": (errors.InputError, 422),
+    "nothing-found": (errors.NothingFoundError, 422),
     "prompt": (errors.PromptError, 422),
     "unsupported-prompt": (errors.UnsupportedPromptError, 422),
     "model": (errors.ModelError, 422),

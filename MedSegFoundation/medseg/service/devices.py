@@ -158,6 +158,7 @@ def info_of(model: Model) -> ModelInfo:
         can.colour,
         can.licence,
         can.weights_licence,
+        terms=[term.name for term in can.vocabulary],
     )
 
 

@@ -46,7 +46,7 @@ class Interactive:
         self, prompts: Sequence[Prompt], start: Mask | None = None, progress: Progress | None = None
     ) -> Mask:
         """See `medseg.model.OpenImage`."""
-        keys = _keys_of(prompts, start)
+        keys = keys_of(prompts, start)
         masks = self._known(keys)
         groups: list[Group] = []
         for count, (key, prompt) in enumerate(zip(keys, prompts, strict=True), start=1):
@@ -129,7 +129,7 @@ class Interactive:
         return self._scene, [self._known_maps[key] for key in keys]
 
 
-def _keys_of(prompts: Sequence[Prompt], start: Mask | None) -> list[str]:
+def keys_of(prompts: Sequence[Prompt], start: Mask | None) -> list[str]:
     """A name for each prompt, which tells all that its seed group hangs on."""
     keys: list[str] = []
     key = "" if start is None else _digest(start)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from ...image import Image
 from ...model import Capabilities
+from ...vocabulary import CT_TERMS
 from . import classical, network
 from .interactive import Decide, Interactive
+from .text import Worded
 
 _CAPABILITIES = Capabilities(
-    prompts=frozenset({"point", "box", "scribble", "lasso"}),
+    prompts=frozenset({"point", "box", "scribble", "lasso", "text"}),
     dimensions=frozenset({"2d", "3d", "2d+t"}),
     start_mask=True,
     normalises=True,
     colour=False,
     licence="Apache-2.0",
+    vocabulary=CT_TERMS,
 )
 
 
@@ -30,9 +33,9 @@ class Embedded:
         self.weights_hash = weights_hash
         self._decide = decide
 
-    def open(self, image: Image) -> Interactive:
+    def open(self, image: Image) -> Worded:
         """See `medseg.model.Model`; raises `InputError` for an image without any contrast."""
-        return Interactive(image, self._decide)
+        return Worded(image, Interactive(image, self._decide), self.name)
 
 
 def geodesic_cut(device: str) -> Embedded:
