@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
 
 from .errors import GeometryError
 from .image import Array, Image
@@ -50,6 +49,8 @@ def _values(array: Array, ijk: Array, size: Array, nearest: bool) -> Array:
         picked: Array = array[index[2], index[1], index[0]]
         return picked
     kji = np.clip(ijk, 0, size - 1)[::-1]
+    from scipy import ndimage  # takes long to load; Slicer's window needs it hardly ever
+
     values: Array = ndimage.map_coordinates(array, kji, output=np.float64, order=1, mode="nearest")
     return values if array.dtype.kind == "f" else np.rint(values)
 
