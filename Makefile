@@ -49,5 +49,5 @@ $(DEMO_ENV): pyproject.toml constraints.txt | $(BIN)/python
 
 $(TEST_ENV): $(DEMO_ENV)
 	@echo "Installing what the tests need ..."
-	$(PIP) -e '.[dev,torch,server,ray,nninteractive,slicer-host]'
+	$(PIP) -e '.[dev,torch,sam,server,ray,nninteractive,slicer-host]'
 	@touch $@

@@ -11,10 +11,12 @@ ROOT = Path(__file__).parents[1] / "MedSegFoundation"
 ENGINE = {"numpy", "scipy", "SimpleITK", "requests"}
 SCENE = {"medseg", "numpy", "vtk", "slicer"}
 UPSTAIRS = {"slicer", "qt", "ctk", "PythonQt", "vtk", "medseg_scene", "MedSegFoundation"}
-HEAVY = {"torch", "safetensors", "nibabel", "pydicom", "matplotlib", "fastapi", "blosc2", "ray"}
+HEAVY = {"torch", "transformers", "safetensors", "nibabel", "pydicom", "matplotlib", "fastapi", "blosc2", "ray"}
 #: Modules that only someone who asked for these packages imports; `requests` brings urllib3.
 EXTRAS = {
     "medseg/models/*net*.py": {"torch", "safetensors"},
+    "medseg/models/sam/network.py": {"torch"},
+    "medseg/models/sam/video.py": {"torch"},
     "medseg/client/*.py": {"urllib3"},
     "medseg/server/*.py": {"anyio", "fastapi", "h11", "starlette", "uvicorn"},
     "medseg/server/ray_*.py": {"ray"},

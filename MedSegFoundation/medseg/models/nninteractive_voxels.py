@@ -84,7 +84,7 @@ def lasso_drawing(image: Image, lasso: Lasso) -> tuple[Array, Intervals]:
     level = int(np.floor(corners[:, axis].mean() + 0.5))
     rest = [a for a in range(3) if a != axis]
     shape = np.array(image.shape)
-    plane = _filled(corners[:, rest], shape[rest])
+    plane = filled(corners[:, rest], shape[rest])
     voxels = np.insert(np.argwhere(plane), axis, level, axis=1)
     if not len(voxels) or not 0 <= level < shape[axis]:
         raise PromptError("The lasso holds no voxel of the image; draw it larger.")
@@ -116,7 +116,7 @@ def _thick(voxels: Array, stroke: Scribble, image: Image, thickness: Any) -> Arr
     return np.unique((voxels[:, None] + offsets[near]).reshape(-1, 3), axis=0)
 
 
-def _filled(loop: Array, shape: Array) -> Array:
+def filled(loop: Array, shape: Array) -> Array:
     """Pixels ``(rows, columns)`` whose centres are within a loop ``(N, 2)``, by crossings."""
     rows, columns = np.arange(shape[0]), np.arange(shape[1])
     plane = np.zeros(tuple(shape), bool)

@@ -1,0 +1,113 @@
+"""How a user names a model: ``family:weights?option=value&...``.
+
+sam2:facebook/sam2.1-hiera-tiny            a hub id that is in the local cache
+medsam2:/models/MedSAM2_latest.pt          a file
+sam2:/models/tiny?memory=diverse&size=512  a folder, and options
+medsam2                                    the weights that MEDSEG_MEDSAM2 names
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from ...errors import ModelError
+from ...memory import NAMES as MEMORIES
+from .families import FAMILIES, Family, family_of
+
+#: Name -> what it does, for help texts.
+OPTIONS = {
+    "size": "input pixels, for weights that do not tell (SAM 2 layouts)",
+    "window": "LOW,HIGH: intensities shown to the network, in the units of the image",
+    "plane": "i, j or k: the slices that points belong to",
+    "memory": "policy of propagation: " + ", ".join(MEMORIES),
+    "drop": "0 to 1: propagation ends at the first slice with less confidence",
+    "direction": "both (towards the middle between two slices) or forward",
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A model as it was asked for; ``name`` is what the user wrote."""
+
+    name: str
+    family: Family
+    weights: str
+    size: int | None = None
+    window: tuple[float, float] | None = None
+    plane: int | None = None
+    memory: str = "fifo"
+    drop: float = 0.0
+    direction: str = "both"
+    licence: str = field(default="")
+
+
+def is_spec(name: str) -> bool:
+    """True when ``name`` may name a model of this package."""
+    return name.partition(":")[0].partition("?")[0] in FAMILIES or _stored(name) is not None
+
+
+def read(name: str) -> Spec:
+    """What the name means; raises `ModelError` when there are no weights or an option is wrong."""
+    path, _, query = name.partition("?")
+    head, _, weights = path.partition(":")
+    family, licence = FAMILIES.get(head), ""
+    if not weights and (stored := _stored(path)) is not None:
+        family, weights, licence = stored
+    elif family is not None and not weights:
+        weights = os.environ.get(family.variable, "")
+    if family is None:
+        raise ModelError(f"'{head}' is no family of SAM; choose one of {', '.join(FAMILIES)}.")
+    if not weights:
+        raise ModelError(
+            f"There are no weights for {family.title} here: give a file or folder "
+            f"('{family.name}:PATH'), or set {family.variable} to it."
+        )
+    return Spec(name, family, weights, licence=licence or family.licence, **_options(query))
+
+
+def _stored(name: str) -> tuple[Family, str, str] | None:
+    """Family, path and licence of a model that the store keeps under that name."""
+    try:
+        from ...store import Store
+    except ImportError:
+        return None
+    store = Store()
+    for entry in store.known():
+        if entry.name == name and (family := family_of(name, entry.adapter)) is not None:
+            path = store.path(name)
+            return None if path is None else (family, str(path), entry.weights_licence)
+    return None
+
+
+def _options(query: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in OPTIONS:
+            raise ModelError(f"'{name}' is not an option; known are {', '.join(OPTIONS)}.")
+        try:
+            found[name] = _value(name, value)
+        except ValueError:
+            raise ModelError(f"'{name}={value}' is not usable: {OPTIONS[name]}.") from None
+    return found
+
+
+def _value(name: str, text: str) -> object:
+    if name == "size":
+        size = int(text)
+        return size if size >= 32 and size % 32 == 0 else _wrong()
+    if name == "window":
+        low, high = (float(part) for part in text.split(","))
+        return (low, high) if low < high else _wrong()
+    if name == "plane":
+        return "kji".index(text) if len(text) == 1 else _wrong()
+    if name == "drop":
+        drop = float(text)
+        return drop if 0 <= drop <= 1 else _wrong()
+    known = MEMORIES if name == "memory" else ("both", "forward")
+    return text if text in known else _wrong()
+
+
+def _wrong() -> object:
+    raise ValueError
