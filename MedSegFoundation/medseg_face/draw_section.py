@@ -28,7 +28,7 @@ class DrawSection(Part):
         self.radius = self.depth = self.deepen = None
         if kind == "scribble":
             tip = _("Half the width of a stroke, in mm; 0 is one voxel wide.")
-            self.radius = _millimetres(_("Radius"), tip)
+            self.radius = _millimetres(_("Radius"), _("one voxel"), tip)
             self.on(self.radius, "valueChanged(double)", self._radius_set)
             form.addRow(_("Radius:"), self.radius)
         if kind == "box":
@@ -39,7 +39,7 @@ class DrawSection(Part):
             "How far the next box reaches through the slices, in mm; 0 is a box in one slice."
             " Drag the edges of a box in any view to change it."
         )
-        self.depth = _millimetres(_("Depth"), tip)
+        self.depth = _millimetres(_("Depth"), _("one slice"), tip)
         self.deepen = named(qt.QPushButton(_("Give depth")), _("Give depth"))
         self.on(self.depth, "valueChanged(double)", self._depth_set)
         self.on(self.deepen, "clicked()", self._deepen)
@@ -56,9 +56,9 @@ class DrawSection(Part):
         button.setCheckable(True)
         button.setFocusPolicy(qt.Qt.TabFocus)
         tip = (
-            _("The next prompt shows what belongs to the object.")
+            _("The next prompt shows what belongs to the object; Ctrl turns one over.")
             if include
-            else _("The next prompt shows what does not belong to the object.")
+            else _("The next prompt shows what does not belong to it; Ctrl turns one over.")
         )
         self.on(button, "clicked()", lambda: self._polarity_set(include))
         row.addWidget(named(button, text, tip))
@@ -95,11 +95,12 @@ class DrawSection(Part):
             BoxGesture(self.desk).give_depth(index, BoxGesture(self.desk).depth)
 
 
-def _millimetres(name: str, tip: str) -> Any:
+def _millimetres(name: str, at_zero: str, tip: str) -> Any:
     box = qt.QDoubleSpinBox()
     box.setRange(0.0, 500.0)
     box.setDecimals(1)
     box.setSingleStep(0.5)
     box.setSuffix(_(" mm"))
+    box.setSpecialValueText(at_zero)
     box.setKeyboardTracking(False)
     return named(box, name, tip)

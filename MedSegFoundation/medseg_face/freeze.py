@@ -28,20 +28,20 @@ class Freeze(Part):
         self.roi.noneEnabled = False
         self.roi.addEnabled = True
         self.roi.removeEnabled = False
-        self.roi.baseName = "Work here"
+        self.roi.baseName = _("Work here")
         self.views = ViewChoice()
         named(self.views.combo, _("View"), _("The slab lies around the slice of this view."))
         self.count = named(
             qt.QSpinBox(), _("Slices"), _("So many slices of the view may be changed.")
         )
         self.count.setRange(1, 999)
-        self.count.setSuffix(_(" slices"))
         self.here = named(
             qt.QPushButton(_("Here")), _("Here"), _("Put the slab around the slice shown now.")
         )
         self.slab = qt.QWidget()
         row = qt.QHBoxLayout(self.slab)
         row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(qt.QLabel(_("Slices:")))
         for widget in (self.count, self.views.combo, self.here):
             row.addWidget(widget)
         form.addRow(_("Freeze:"), self.mode)
@@ -55,11 +55,13 @@ class Freeze(Part):
         self.on(self.here, "clicked()", lambda: self._slab_set())
 
     def follow(self, desk: Any) -> None:
-        self.roi.setMRMLScene(slicer.mrmlScene)
-        super().follow(desk)
         limits = desk.limits
-        kind = NOTHING if limits is None else ROI if isinstance(limits, InsideRoi) else SLAB
-        self.put_choice(self.mode, currentIndex=kind)
+        inside = isinstance(limits, InsideRoi)
+        self.roi.setMRMLScene(slicer.mrmlScene)
+        if inside:
+            self.roi.setCurrentNode(limits.node)
+        self.put_choice(self.mode, currentIndex=ROI if inside else SLAB if limits else NOTHING)
+        super().follow(desk)
 
     def let_go(self) -> None:
         super().let_go()

@@ -22,7 +22,10 @@ class More(Part):
         )
         self.button.text = _("More")
         self.button.collapsed = True
-        form = qt.QFormLayout(self.button)
+        body = qt.QWidget()  # CTK shows all direct children when it is opened
+        qt.QVBoxLayout(self.button).addWidget(body)
+        form = qt.QFormLayout(body)
+        form.setContentsMargins(0, 0, 0, 0)
         self.preview = named(
             qt.QCheckBox(_("Preview results before they are written")),
             _("Preview"),

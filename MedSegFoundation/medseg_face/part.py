@@ -26,7 +26,7 @@ class Part:
         raise NotImplementedError
 
     def follow(self, desk: Any) -> None:
-        self.let_go()
+        """After `let_go`, if it followed one before."""
         self.desk = desk
         for widget, signal, slot in self._heard:
             if not widget.connect(signal, slot):  # PythonQt raises nothing

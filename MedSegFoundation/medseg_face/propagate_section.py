@@ -51,9 +51,9 @@ class PropagateSection(Part):
         self.on(self.start, "clicked()", self._go)
 
     def _limit(self, form: Any, label: str) -> tuple[Any, Any]:
-        box, here = qt.QSpinBox(), qt.QPushButton(_("From here"))
+        box, here = qt.QSpinBox(), qt.QPushButton(_("Here"))
         named(box, label.rstrip(":"), _("Number of a slice, as the data probe shows it."))
-        named(here, _("From here"), _("Take the slice that the view shows now."))
+        named(here, _("Here"), _("Take the slice that the view shows now."))
         row = qt.QHBoxLayout()
         row.addWidget(box, 1)
         row.addWidget(here)

@@ -11,6 +11,7 @@ import qt
 INCLUDE, EXCLUDE = "#0072B2", "#D55E00"
 _SIDE = 16
 _SCALE = 2
+_STRIP = 500
 
 
 def polarity(include: bool) -> Any:
@@ -39,15 +40,16 @@ def swap(palette: Any, greyed: bool = False) -> Any:
 
 
 def bars(heights: list[float | None], colour: str, ground: str) -> Any:
-    """A pixmap one pixel wide for each value (0 to 1; None = not known yet), 16 high."""
-    image = qt.QPixmap(max(1, len(heights)), _SIDE)
+    """A pixmap with a bar for each value (0 to 1; None = not known), about 500 wide or more."""
+    count = max(1, len(heights))
+    wide = max(1, _STRIP // count)
+    image = qt.QPixmap(count * wide, _SIDE)
     image.fill(qt.QColor(ground))
     painter = qt.QPainter(image)
-    painter.setPen(qt.QColor(colour))
     for place, height in enumerate(heights):
         if height is not None:
-            top = round((_SIDE - 1) * (1 - min(1.0, max(0.0, height))))
-            painter.drawLine(place, _SIDE - 1, place, top)
+            high = max(1, round(_SIDE * min(1.0, height)))
+            painter.fillRect(place * wide, _SIDE - high, wide, high, qt.QColor(colour))
     painter.end()
     return image
 

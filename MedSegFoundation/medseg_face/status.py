@@ -30,19 +30,24 @@ class Status(Part):
         self.cancel = named(
             qt.QPushButton(_("Cancel")), _("Cancel"), _("Leave out all that has no result yet.")
         )
-        self.busy = _row(self.bar, self.cancel)
         self.accept = named(
             qt.QPushButton(_("Accept")), _("Accept"), _("Write the preview into the segment.")
         )
         self.reject = named(
             qt.QPushButton(_("Reject")), _("Reject"), _("Forget the preview; nothing is changed.")
         )
-        self.preview = _row(self.accept, self.reject)
+        row = qt.QWidget()  # as high when empty: what lies below must not move while one clicks
+        layout = qt.QHBoxLayout(row)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.bar, self.cancel, self.accept, self.reject):
+            layout.addWidget(widget)
+            widget.hide()
+        row.setFixedHeight(self.cancel.sizeHint.height())
         self.timer = qt.QTimer()
         self.timer.setSingleShot(True)
         self.timer.setInterval(_PATIENCE_MS)
-        for widget in (self.label, self.busy, self.preview):
-            column.addWidget(widget)
+        column.addWidget(self.label)
+        column.addWidget(row)
         self.on(self.timer, "timeout()", self._show_busy)
         self.on(self.cancel, "clicked()", lambda: self.desk.cancel())
         self.on(self.accept, "clicked()", lambda: self.desk.accept())
@@ -56,10 +61,11 @@ class Status(Part):
         desk = self.desk
         line = desk.reason or desk.can(self._kind) or desk.line or self._hint
         self.put(self.label, text=line, toolTip=line)
-        self.put(self.preview, visible=desk.shown_preview is not None)
+        for button in (self.accept, self.reject):
+            self.put(button, visible=desk.shown_preview is not None)
         if not desk.busy:
             self.timer.stop()
-            self.put(self.busy, visible=False)
+            self._bar_shown(False)
         elif desk.progress is not None:
             self._show_busy()
         elif not self.timer.active:
@@ -74,15 +80,8 @@ class Status(Part):
             if desk.slice is not None:
                 text = _("slice {index}, %p %").format(index=desk.slice.index)
             self.put(self.bar, maximum=100, value=round(100 * desk.progress), format=text)
-        self.put(self.busy, visible=True)
+        self._bar_shown(True)
 
-
-def _row(*widgets: Any) -> Any:
-    """Widgets side by side that are shown and hidden together."""
-    row = qt.QWidget()
-    layout = qt.QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    row.hide()
-    return row
+    def _bar_shown(self, on: bool) -> None:
+        self.put(self.bar, visible=on)
+        self.put(self.cancel, visible=on)

@@ -32,7 +32,7 @@ def prompt(given: Any) -> str:
     if given.kind == "text":
         return _("Text “{text}”").format(text=given.text)
     if given.kind == "box":
-        sides = " × ".join(f"{side:.0f}" for side in given.size)  # noqa: RUF001
+        sides = " × ".join(f"{side:.0f}" for side in given.size if side)  # noqa: RUF001
         return _("Box {sides} mm").format(sides=sides)
     return f"{kind(given.kind)}  {place(middle(given))}"
 

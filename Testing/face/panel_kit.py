@@ -76,6 +76,16 @@ class Bench:
         self.desk.add(self.at(*voxel, include=include))
         self.settle()
 
+    def paint(self) -> None:
+        """What a user does with Paint: one voxel of the segment, by hand."""
+        image = slicer.vtkOrientedImageData()
+        image.SetExtent(1, 1, 1, 1, 1, 1)
+        image.AllocateScalars(3, 1)
+        image.GetPointData().GetScalars().Fill(1)
+        image.SetGeometryFromImageToWorldMatrix(self.matrix)
+        self.editor.save_state()
+        self.editor.add(self.segmentation, self.node.GetSelectedSegmentID(), image)
+
     def close(self) -> None:
         for panel in self.panels:
             panel.let_go()
