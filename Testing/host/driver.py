@@ -62,7 +62,8 @@ class Host:
         """``button``: Left, Right or Middle. ``modifiers``: of Shift, Control and Alt."""
         xy = self.xy(widget, place)
         events = ["MouseMoveEvent", f"{button}ButtonPressEvent", f"{button}ButtonReleaseEvent"]
-        events += [f"{button}ButtonDoubleClickEvent"] if double else []
+        if double:
+            events += [f"{button}ButtonDoubleClickEvent", f"{button}ButtonReleaseEvent"]
         for event in events:
             self._invoke(widget, xy, modifiers, event)
 

@@ -29,12 +29,17 @@ _EVENTS = [
     "EnterEvent",
     "LeaveEvent",
 ]
+#: 3D views tell of no double clicks.
+_EVENTS_3D = [name for name in _EVENTS if "DoubleClick" not in name]
 _PRIORITY = 1.0
 
 
 @provides("slicer")
 class qMRMLSegmentEditorWidget(OfScene):
-    """An editor: its own copies of the registered effects and its own undo stack."""
+    """An editor: its own copies of the registered effects and its own undo stack.
+
+    Which effect is active stands in the editor node; the widget follows the node, as Slicer's.
+    """
 
     currentSegmentIDChanged = Signal(str)
     segmentationNodeChanged = Signal(object)
@@ -46,16 +51,46 @@ class qMRMLSegmentEditorWidget(OfScene):
         self._effects: list[Any] = []
         self._active: Any = None
         self._node: Any = None
-        self._seen: tuple = ()
-        self._node_tag: int | None = None
+        self._seen: tuple = (None, None, "")
+        self._node_tags: list[int] = []
         self._views: list[tuple[Any, int]] = []
         self._box = QtWidgets.QGroupBox("Effects", self)
         self._box.setLayout(QtWidgets.QVBoxLayout())
-        QtWidgets.QVBoxLayout(self).addWidget(self._box)
+        column = QtWidgets.QVBoxLayout(self)
+        column.addWidget(self._box)
+        self._history = History(self)
+        column.addWidget(self._history)
         qSlicerSegmentEditorEffectFactory.instance().effectRegistered.connect(
-            lambda _: self.updateEffectList()
+            self._effect_registered
         )
+        self._application().layoutManager().layoutChanged.connect(self._layout_changed)
         self.updateEffectList()
+
+    def _layout_changed(self, _layout: int) -> None:
+        if self._views:
+            self.setupViewObservations()
+        for effect in self._effects:
+            effect.call("layoutChanged")
+
+    def _effect_registered(self, _name: str) -> None:
+        self.updateEffectList()
+
+    def event(self, event: QtCore.QEvent) -> bool:
+        if event.type() == QtCore.QEvent.Type.DeferredDelete:
+            self._clean_up()
+        return super().event(event)
+
+    def _clean_up(self) -> None:
+        """As the destructor does."""
+        factory = qSlicerSegmentEditorEffectFactory.instance()
+        factory.effectRegistered.disconnect(self._effect_registered)
+        self._application().layoutManager().layoutChanged.disconnect(self._layout_changed)
+        self.removeViewObservations()
+        self._forget_node()
+        for effect in self._effects:
+            effect.call("cleanup")
+        self._effects, self._active = [], None
+        self.setMRMLScene(None)
 
     # Effects.
 
@@ -66,12 +101,13 @@ class qMRMLSegmentEditorWidget(OfScene):
                 effect = registered.call("clone")
                 effect.editor = self
                 self._effects.append(effect)
-                effect.call("setupOptionsFrame")
-                self._box.layout().addWidget(effect.optionsFrame())
-                effect.optionsFrame().hide()
-                effect.setParameterSetNode(self._node)
                 if self._node is not None:
+                    effect.setParameterSetNode(self._node)
                     effect.call("setMRMLDefaults")
+                effect.call("icon")
+                effect.call("setupOptionsFrame")
+                effect.optionsFrame().hide()
+                self._box.layout().addWidget(effect.optionsFrame())
 
     def availableEffectNames(self) -> tuple[str, ...]:
         return tuple(e.name_ for e in self._effects)
@@ -92,28 +128,41 @@ class qMRMLSegmentEditorWidget(OfScene):
         self.setActiveEffect(self.effectByName(name))
 
     def setActiveEffect(self, effect: Any) -> None:
-        if effect is self._active:
-            return
-        before, self._active = self._active, effect
-        if before is not None:
-            before.call("deactivate")
-            before.optionsFrame().hide()
         if self._node is not None:
-            self._node.SetActiveEffectName(effect.name_ if effect is not None else "")
-        self._show_cursor(effect)
-        if effect is not None:
-            if not self._views:
-                self.setupViewObservations()
-            effect.optionsFrame().show()
-            effect.call("activate")
-            effect.call("updateGUIFromMRML")
+            self._node.SetActiveEffectName("" if effect is None else effect.name_)
+
+    def _update_effects(self) -> None:
+        """What the node names becomes active; only then is the other one not active any more."""
+        name = self._node.GetActiveEffectName() or ""
+        wanted = self.effectByName(name) if name else None
+        if wanted is self._active:
+            return
+        if self._active is not None:
+            self._active.call("deactivate")
+        if wanted is not None and not self._editable():
+            wanted = None
+        if wanted is not None:
+            self.setupViewObservations()
+            mode = self._interaction_node()
+            if mode.GetCurrentInteractionMode() != mode.ViewTransform:
+                mode.SetCurrentInteractionMode(mode.ViewTransform)
+            wanted.call("activate")
+            assert isinstance(wanted.call("helpText"), str)
+        else:
+            self.removeViewObservations()
+        self._show_cursor(wanted)
+        self._active = wanted
+
+    def _editable(self) -> bool:
+        """Whether the segmentation is, or can be, a binary labelmap; asks nobody."""
+        if self.logic.CanTriviallyConvertSourceRepresentationToBinaryLabelMap():
+            return bool(self.logic.TrivialSetSourceRepresentationToBinaryLabelmap())
+        return False
 
     def _show_cursor(self, effect: Any) -> None:
-        for view in self._all_views() if self._views or effect is not None else ():
-            flat = view.metaObject().className() == "qMRMLSliceWidget"
-            wanted = effect is not None and effect.property(
-                "showEffectCursorInSliceView" if flat else "showEffectCursorInThreeDView"
-            )
+        for view in self._all_views():
+            shown = "showEffectCursorInSliceView" if flat(view) else "showEffectCursorInThreeDView"
+            wanted = effect is not None and effect.property(shown)
             if wanted:
                 view.viewWidget().setViewCursor(effect.call("createCursor", view))
             else:
@@ -125,64 +174,107 @@ class qMRMLSegmentEditorWidget(OfScene):
         return self._node
 
     def setMRMLSegmentEditorNode(self, node: Any) -> None:
-        if self._node is not None and self._node_tag is not None:
-            self._node.RemoveObserver(self._node_tag)
+        if node is self._node:
+            return
+        self._forget_node()
         self._node = node
         self.logic.SetSegmentEditorNode(node)
-        for effect in self._effects:
-            effect.setParameterSetNode(node)
         if node is None:
-            self.setActiveEffect(None)
             return
-        self._node_tag = node.AddObserver(vtk.vtkCommand.AnyEvent, lambda *_: self._changed())
-        for effect in self._effects:
-            effect.call("setMRMLDefaults")
+        watched = ["ModifiedEvent", node.ReferenceAddedEvent, node.ReferenceModifiedEvent]
+        for event in (*watched, node.ReferenceRemovedEvent):
+            self._node_tags.append(node.AddObserver(event, lambda *_: self.updateWidgetFromMRML()))
+        event = node.EffectParameterModified
+        self._node_tags.append(node.AddObserver(event, lambda *_: self._parameter_changed()))
+        self._give_node()
         self.updateWidgetFromMRML()
 
-    def updateWidgetFromMRML(self) -> None:
-        self._changed()
+    def _forget_node(self) -> None:
+        for tag in self._node_tags:
+            self._node.RemoveObserver(tag)
+        self._node_tags = []
+
+    def _give_node(self) -> None:
+        with slicer.util.NodeModify(self._node):
+            for effect in self._effects:
+                effect.setParameterSetNode(self._node)
+                effect.call("setMRMLDefaults")
+
+    def _parameter_changed(self) -> None:
+        for effect in self._effects:
+            if effect.property("active"):
+                effect.call("updateGUIFromMRML")
 
     def setMRMLScene(self, scene: Any) -> None:
         if scene is not None and scene is not self._scene:
             self.logic.SetMRMLScene(scene)
         super().setMRMLScene(scene)
         if scene is not None:
-            self._watch(scene, scene.StartCloseEvent, self._closing)
+            self._watch(scene, scene.EndCloseEvent, self._closed)
+            self.updateWidgetFromMRML()
 
-    def _closing(self) -> None:
-        self.setActiveEffect(None)
-        self.logic.ClearUndoState()
+    def _closed(self) -> None:
+        if self._node is not None:
+            self._give_node()
+        self.updateWidgetFromMRML()
 
-    def _changed(self) -> None:
-        if self._node is None:
+    def updateWidgetFromMRML(self) -> None:
+        scene, node = self._scene, self._node
+        if scene is None or scene.IsClosing() or scene.IsBatchProcessing() or node is None:
             return
-        now = (
-            self._node.GetSegmentationNode(),
-            self._node.GetSourceVolumeNode(),
-            self._node.GetSelectedSegmentID() or "",
-        )
-        before, self._seen = self._seen or (None, None, ""), now
+        with slicer.util.NodeModify(node):
+            self._update_nodes()
+            self._update_selection()
+            self._update_effects()
+            self._history.update_buttons()
+
+    def _update_nodes(self) -> None:
+        now = self._node.GetSegmentationNode(), self._node.GetSourceVolumeNode()
+        before, self._seen = self._seen, (*now, self._seen[2])
+        if now[0] is not before[0]:
+            if now[0] is not None:
+                reference = now[0].GetNodeReference(now[0].GetReferenceImageGeometryReferenceRole())
+                if reference is not None:
+                    self._node.SetAndObserveSourceVolumeNode(reference)
+                now[0].CreateDefaultDisplayNodes()
+                self._select_first()
+            self.segmentationNodeChanged.emit(now[0])
+            for effect in self._effects:
+                effect.call("referenceGeometryChanged")
         if now[1] is not before[1]:
             self.sourceVolumeNodeChanged.emit(now[1])
             for effect in self._effects:
                 effect.call("sourceVolumeNodeChanged")
-        if now[0] is not before[0]:
-            self.segmentationNodeChanged.emit(now[0])
-            for effect in self._effects:
-                effect.call("referenceGeometryChanged")
-        if now[2] != before[2]:
-            self.currentSegmentIDChanged.emit(now[2])
-        if self._active is not None:
-            self._active.call("updateGUIFromMRML")
+
+    def _select_first(self) -> None:
+        ids = self._segment_ids()
+        if ids and self._node.GetSelectedSegmentID() not in ids:
+            self._node.SetSelectedSegmentID(ids[0])
+
+    def _update_selection(self) -> None:
+        """The list of segments selects another one in the place of one that is gone."""
+        chosen, ids = self._node.GetSelectedSegmentID() or "", self._segment_ids()
+        if chosen and chosen not in ids:
+            chosen = ids[0] if ids else ""
+            self._node.SetSelectedSegmentID(chosen or None)
+            if not chosen and self._active is not None and self._active.property("perSegment"):
+                self.setActiveEffect(None)
+        if chosen != self._seen[2]:
+            self._seen = (*self._seen[:2], chosen)
+            self.currentSegmentIDChanged.emit(chosen)
+
+    def _segment_ids(self) -> tuple[str, ...]:
+        node = self._node.GetSegmentationNode()
+        return () if node is None else tuple(node.GetSegmentation().GetSegmentIDs())
 
     def segmentationNode(self) -> Any:
         return self._node.GetSegmentationNode() if self._node is not None else None
 
     def setSegmentationNode(self, node: Any) -> None:
+        if self._node is None or node is self._node.GetSegmentationNode():
+            return
         self.logic.SetSegmentationNode(node)
-        ids = node.GetSegmentation().GetSegmentIDs() if node is not None else ()
-        if ids and self._node.GetSelectedSegmentID() not in ids:
-            self._node.SetSelectedSegmentID(ids[0])
+        self.setActiveEffect(None)
 
     def sourceVolumeNode(self) -> Any:
         return self._node.GetSourceVolumeNode() if self._node is not None else None
@@ -207,9 +299,15 @@ class qMRMLSegmentEditorWidget(OfScene):
     def redo(self) -> None:
         self.logic.Redo()
 
+    def setUndoEnabled(self, enabled: bool) -> None:
+        if enabled:
+            self.logic.ClearUndoState()
+        self._history.setVisible(enabled)
+
     def setMaximumNumberOfUndoStates(self, number: int) -> None:
         self.logic.SetMaximumNumberOfUndoStates(number)
 
+    undoEnabled = Property(bool, lambda s: s._history.isVisible(), setUndoEnabled)
     maximumNumberOfUndoStates = Property(
         int, lambda s: s.logic.GetMaximumNumberOfUndoStates(), setMaximumNumberOfUndoStates
     )
@@ -219,8 +317,10 @@ class qMRMLSegmentEditorWidget(OfScene):
     def setupViewObservations(self) -> None:
         self.removeViewObservations()
         for view in self._all_views():
+            if not self.logic.IsSegmentationDisplayableInView(view.mrmlAbstractViewNode()):
+                continue
             interactor = view.viewWidget().interactor()
-            for name in _EVENTS:
+            for name in _EVENTS if flat(view) else _EVENTS_3D:
                 self._observe(interactor, vtk.vtkCommand.GetEventIdFromString(name), view)
             node = view.mrmlAbstractViewNode()
             tag = node.AddObserver(
@@ -228,8 +328,8 @@ class qMRMLSegmentEditorWidget(OfScene):
             )
             self._views.append((node, tag))
         node = self._interaction_node()
-        event = node.InteractionModeChangedEvent
-        self._views.append((node, node.AddObserver(event, lambda *_: self._mode_changed())))
+        tag = node.AddObserver("ModifiedEvent", lambda *_: self._mode_changed())
+        self._views.append((node, tag))
 
     def removeViewObservations(self) -> None:
         for watched, tag in self._views:
@@ -261,7 +361,44 @@ class qMRMLSegmentEditorWidget(OfScene):
             self._active.call("interactionNodeModified", self._interaction_node())
 
     def _all_views(self) -> list[Any]:
-        return QtCore.QCoreApplication.instance().layoutManager().all_views()
+        return self._application().layoutManager().all_views()
 
     def _interaction_node(self) -> Any:
-        return QtCore.QCoreApplication.instance().applicationLogic().GetInteractionNode()
+        return self._application().applicationLogic().GetInteractionNode()
+
+    @staticmethod
+    def _application() -> Any:
+        return QtCore.QCoreApplication.instance()
+
+
+class History(QtWidgets.QGroupBox):
+    """The buttons for undo and redo, enabled when the logic can."""
+
+    def __init__(self, editor: qMRMLSegmentEditorWidget) -> None:
+        super().__init__(editor)
+        self.setObjectName("UndoRedoGroupBox")
+        self._logic = editor.logic
+        row = QtWidgets.QHBoxLayout(self)
+        self._buttons = [self._button("UndoButton", editor.undo)]
+        self._buttons.append(self._button("RedoButton", editor.redo))
+        for button in self._buttons:
+            row.addWidget(button)
+        event = self._logic.SegmentationHistoryChangedEvent
+        self._logic.AddObserver(event, lambda *_: self.update_buttons())
+
+    def _button(self, name: str, slot: Any) -> QtWidgets.QToolButton:
+        button = QtWidgets.QToolButton(self)
+        button.setObjectName(name)
+        button.setText(name.removesuffix("Button"))
+        button.clicked.connect(slot)
+        return button
+
+    def update_buttons(self) -> None:
+        for button, can in zip(
+            self._buttons, (self._logic.CanUndo(), self._logic.CanRedo()), strict=True
+        ):
+            button.setEnabled(bool(can))
+
+
+def flat(view: Any) -> bool:
+    return view.metaObject().className() == "qMRMLSliceWidget"

@@ -134,10 +134,16 @@ class qSlicerSegmentEditorAbstractEffect(QtCore.QObject, Parameters, Views):
         return getattr(self, f"default_{method}", lambda *_: None)(*args)
 
     def default_activate(self) -> None:
+        self._frame.setVisible(True)
         self._kept["active"] = True
+        self.call("updateGUIFromMRML")
 
     def default_deactivate(self) -> None:
+        self._frame.setVisible(False)
         self._kept["active"] = False
+
+    def default_helpText(self) -> str:
+        return ""
 
     def default_createCursor(self, view: Any) -> QtGui.QCursor:
         return QtGui.QCursor(QtCore.Qt.CursorShape.ArrowCursor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from PySide6 import QtCore
@@ -44,14 +45,17 @@ def disconnect(sender: Any, signature: str, target: Any = None, slot: str | None
 
 def first_signature(sender: Any, name: str) -> str | None:
     """The full signature of the signal ``name``: the first of those declared, as PythonQt does."""
-    meta = sender.metaObject()
-    for index in range(meta.methodCount()):
-        method = meta.method(index)
-        if method.methodType() == QtCore.QMetaMethod.MethodType.Signal:
-            spelled = method.methodSignature().data().decode()
-            if spelled.split("(")[0] == name:
-                return spelled
-    return None
+    return _signals(type(sender)).get(name)
+
+
+@cache
+def _signals(kind: type) -> dict[str, str]:
+    """Name -> full signature, of all signals of a class."""
+    meta = kind.staticMetaObject
+    methods = [meta.method(index) for index in range(meta.methodCount())]
+    signals = [m for m in methods if m.methodType() == QtCore.QMetaMethod.MethodType.Signal]
+    spelled = [m.methodSignature().data().decode() for m in reversed(signals)]
+    return {signature.split("(")[0]: signature for signature in spelled}
 
 
 class Signal:

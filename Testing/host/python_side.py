@@ -22,6 +22,9 @@ class AbstractScriptedSegmentEditorEffect:
         factory = slicer.qSlicerSegmentEditorEffectFactory.instance()
         factory.registerEffect(self.scriptedEffect)
 
+    def cleanup(self) -> None:
+        """Called before the editor goes away."""
+
     def xyzToRas(self, xyz: Any, viewWidget: Any) -> tuple:
         return _xyz(self.scriptedEffect.xyzToRas(_vector(xyz), viewWidget))
 

@@ -49,6 +49,8 @@ class qSlicerSegmentEditorScriptedEffect(qSlicerSegmentEditorAbstractEffect):
         """The Python method of that name, else what C++ does; its exceptions are printed."""
         if method in ("activate", "deactivate"):
             super().call(method)
+        if method == "updateGUIFromMRML" and not self._kept["active"]:
+            return None
         own = getattr(self._python, method, None)
         if own is None:
             return super().call(method, *args)
@@ -87,8 +89,9 @@ class qSlicerSegmentEditorEffectFactory(QtCore.QObject):
 
     def registerEffect(self, effect: Any) -> bool:
         names = [e.name_ for e in self._effects]
+        if not effect.name_:
+            logging.critical("an effect without a name is not registered")
         if not effect.name_ or effect.name_ in names:
-            logging.critical("effect %r is not registered: no name, or a second one", effect.name_)
             return False
         self._effects.append(effect)
         self.effectRegistered.emit(effect.name_)
