@@ -35,20 +35,18 @@ class Gesture:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._held: _Held | None = None
+        #: Between press and release.
+        self.active = False
 
     @property
     def marks(self) -> list[Mark]:
         """What is being drawn now; the desk shows it too."""
         return list(self.desk.drawing)
 
-    @property
-    def active(self) -> bool:
-        """Between press and release."""
-        return self._held is not None
-
     def press(self, view: View, xy: XY, exclude: bool = False) -> bool:
         """``exclude``: a modifier was down; turns over what `Desk.exclude` says."""
         self.cancel()
+        self.active = True
         reason = self.desk.reason or self.desk.can(self.kind)
         if reason:
             self.desk.say(reason)
@@ -61,19 +59,21 @@ class Gesture:
     def move(self, view: View, xy: XY) -> bool:
         if self._held is not None:
             self._held.to(view, xy)
-            return True
-        return self._go_on(view, xy)
+        elif self.active:
+            self._go_on(xy)
+        return self.active
 
     def release(self, view: View, xy: XY) -> bool:
         if self._held is not None:
             self._held.to(view, xy)
-            self._held = None
-            return True
-        return self._end(view, xy)
+        elif self.active:
+            self._end(xy)
+        active, self.active, self._held = self.active, False, None
+        return active
 
     def cancel(self) -> None:
         """Forget what is being drawn (Escape, another effect, the view is gone)."""
-        self._held = None
+        self._held, self.active = None, False
         self._forget()
         self.desk.draw()
 
@@ -101,11 +101,11 @@ class Gesture:
     def _begin(self, view: View, xy: XY, include: bool) -> None:
         raise NotImplementedError
 
-    def _go_on(self, view: View, xy: XY) -> bool:
-        return False
+    def _go_on(self, xy: XY) -> None:
+        pass
 
-    def _end(self, view: View, xy: XY) -> bool:
-        return False
+    def _end(self, xy: XY) -> None:
+        pass
 
     def _forget(self) -> None:
         pass
@@ -157,25 +157,19 @@ class DrawnGesture(Gesture):
         self._way: list[tuple[float, float]] = []
         self._include = True
 
-    @property
-    def active(self) -> bool:
-        return super().active or bool(self._way)
-
     def _begin(self, view: View, xy: XY, include: bool) -> None:
         self._view, self._include = view, include
         self._way = [(float(xy[0]), float(xy[1]))]
         self._draw()
 
-    def _go_on(self, view: View, xy: XY) -> bool:
-        if not self._way:
-            return False
-        self._reach(xy)
-        self._draw()
-        return True
+    def _go_on(self, xy: XY) -> None:
+        if self._way:
+            self._reach(xy)
+            self._draw()
 
-    def _end(self, view: View, xy: XY) -> bool:
+    def _end(self, xy: XY) -> None:
         if not self._way:
-            return False
+            return
         self._reach(xy)
         prompt = self._prompt()
         self._forget()
@@ -184,7 +178,6 @@ class DrawnGesture(Gesture):
             self.desk.say(self.advice)
         else:
             self.desk.add(prompt)
-        return True
 
     #: Said when what was drawn is too small to be a prompt.
     advice: ClassVar[str] = ""

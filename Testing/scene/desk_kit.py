@@ -32,9 +32,8 @@ def slice_view(name="axial", centre=CENTRE, pixel=0.1, size=(400, 300), slice_mm
 
 def view_of(orientation, **options):
     """The view of a real slice node."""
-    node = slicer.vtkMRMLSliceNode()
-    node.AddDefaultSliceOrientationPresets(slicer.mrmlScene)
-    slicer.mrmlScene.AddNode(node)
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(slicer.mrmlScene)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode")
     node.SetOrientation(orientation)
     node.SetDimensions(*options.get("size", (400, 300)), 1)
     node.SetFieldOfView(40.0, 30.0, 1.0)
