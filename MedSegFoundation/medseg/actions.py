@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from .errors import InputError, PromptError
 from .history import State
 from .image import Mask
-from .packing import pack_mask, pack_patch, unpack_mask, unpack_patch
+from .packing import Bits, pack_patch, unpack_mask, unpack_patch
 from .patch import MaskPatch
 from .prompts import Prompt, from_dict, to_dict
 
@@ -81,22 +82,33 @@ class SetMask(_Forward):
     mask: Mask
 
     def lead(self, state: State, mask: Mask) -> State:
-        return replace(state, start=self.mask, baked=len(state.prompts))
+        return replace(state, start=self._bits, baked=len(state.prompts))
 
     def data(self) -> dict[str, Any]:
-        return {"mask": pack_mask(self.mask)}
+        return {"mask": self._bits.to_dict()}
+
+    @cached_property
+    def _bits(self) -> Bits:
+        return Bits.of(self.mask)
 
 
 @dataclass(frozen=True, eq=False)
 class Accept(_Forward):
-    """Take the result of a long job; prompts so far become part of the mask."""
+    """Take the result of a long job; prompts so far become part of the mask.
+
+    ``start``: the mask that it leads to, for those who know it.
+    """
 
     name: ClassVar[str] = "accept"
     patch: MaskPatch
+    start: Bits | None = None
 
     def lead(self, state: State, mask: Mask) -> State:
-        start = mask.copy()
-        self.patch.apply(start)
+        start = self.start
+        if start is None:
+            changed = mask.copy()
+            self.patch.apply(changed)
+            start = Bits.of(changed)
         return replace(state, start=start, baked=len(state.prompts))
 
     def data(self) -> dict[str, Any]:

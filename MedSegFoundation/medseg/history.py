@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import InputError, PromptError
 from .image import Mask
-from .packing import MOST_VOXELS, pack_mask, pack_patch, unpack_mask, unpack_patch
+from .packing import MOST_VOXELS, Bits, pack_mask, pack_patch, unpack_mask, unpack_patch
 from .patch import MaskPatch
 from .prompts import Prompt, from_dict, to_dict
 
@@ -26,7 +26,7 @@ class State:
 
     prompts: tuple[Prompt, ...] = ()
     baked: int = 0
-    start: Mask | None = None
+    start: Bits | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.baked <= len(self.prompts):
@@ -93,6 +93,15 @@ class History:
             )
         return np.array(mask, dtype=bool)
 
+    def bits(self, mask: Mask | Bits) -> Bits:
+        """A mask to be kept in a `State`; raises `PromptError` when it has another shape."""
+        if mask.shape != self.shape:
+            raise PromptError(
+                f"The mask has shape {mask.shape}, the image {self.shape}; "
+                "resample the mask to the image first."
+            )
+        return mask if isinstance(mask, Bits) else Bits.of(np.asarray(mask, dtype=bool))
+
     def _travel(self, source: list[Turn], target: list[Turn], what: str) -> MaskPatch:
         if not source:
             raise PromptError(f"There is nothing to {what}.")
@@ -109,7 +118,7 @@ class History:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-able data; masks and prompts that states share are stored once."""
         prompts: list[Prompt] = []
-        starts: list[Mask] = []
+        starts: list[Bits] = []
         turns = [*self.done, *self.undone, (self.state, None)]
         states = []
         for state, patch in turns:
@@ -123,7 +132,7 @@ class History:
             )
         return {
             "prompts": [to_dict(p) for p in prompts],
-            "starts": [pack_mask(m) for m in starts],
+            "starts": [bits.to_dict() for bits in starts],
             "states": states,
             "done": len(self.done),
             "mask": pack_mask(self.mask),
@@ -136,7 +145,7 @@ class History:
         try:
             prompts = [from_dict(p) for p in data["prompts"]]
             _refuse_many(len(data["states"]), len(data["starts"]), shape)
-            starts = [unpack_mask(m, shape) for m in data["starts"]]
+            starts = [Bits.from_dict(m, shape) for m in data["starts"]]
             turns: list[tuple[State, MaskPatch | None]] = []
             for entry in data["states"]:
                 listed = tuple(_pick(prompts, n) for n in entry["prompts"])

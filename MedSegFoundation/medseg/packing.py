@@ -10,6 +10,8 @@ import base64
 import binascii
 import math
 import zlib
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,80 @@ from .patch import MaskPatch, bounding_box
 MOST_VOXELS = 2**32
 
 
+@dataclass(frozen=True)
+class Bits:
+    """A mask ``(K, J, I)`` that is kept as it is: one bit a voxel, of the box of its true voxels.
+
+    Equal masks have equal bits. Less to keep, to compare and to send than the mask, and packed
+    for sending only once.
+    """
+
+    shape: tuple[int, int, int]
+    start: tuple[int, int, int]
+    size: tuple[int, int, int]
+    bits: bytes
+
+    @classmethod
+    def of(cls, mask: Mask, box: tuple[slice, slice, slice] | None = None) -> Bits:
+        """``box``: that of the true voxels, for those who know it."""
+        k, j, i = mask.shape
+        box = box or bounding_box(mask) or (slice(0, 0),) * 3
+        part = mask[box]
+        a, b, c = part.shape
+        first, row, column = (side.start for side in box)
+        return cls((k, j, i), (first, row, column), (a, b, c), np.packbits(part).tobytes())
+
+    def mask(self) -> Mask:
+        """The mask, a new one each time."""
+        mask = np.zeros(self.shape, bool)
+        MaskPatch(self.start, _unpacked(self.bits, self.size)).apply(mask)
+        return mask
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able data; what `pack_mask` gives."""
+        return {
+            "shape": list(self.shape),
+            "start": list(self.start),
+            "size": list(self.size),
+            "bits": self._text,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], shape: tuple[int, int, int] | None = None) -> Bits:
+        """Inverse of `to_dict`; with ``shape``, `InputError` when the mask has another one."""
+        own = _triple(data, "shape")
+        if shape is not None and own != tuple(shape):
+            raise InputError(f"The mask has shape {own}, the image {tuple(shape)}.")
+        if math.prod(own) > MOST_VOXELS or min(own) < 1:
+            raise InputError(f"A mask of shape {own} cannot be sent.")
+        start, size = _place(data, own)
+        return cls(own, start, size, _inflated(str(data.get("bits", "")), size))
+
+    @cached_property
+    def _text(self) -> str:
+        return _deflated(self.bits)
+
+
 def pack_bits(mask: Mask) -> str:
     """A mask of any shape as text; its shape is not part of it."""
-    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 1)).decode()
+    return _deflated(np.packbits(mask).tobytes())
 
 
 def unpack_bits(text: str, shape: tuple[int, int, int]) -> Mask:
     """Inverse of `pack_bits` for ``shape`` (K, J, I); `InputError` unless it fits exactly."""
+    return _unpacked(_inflated(text, shape), shape)
+
+
+def _deflated(bits: bytes) -> str:
+    return base64.b64encode(zlib.compress(bits, 1)).decode()
+
+
+def _unpacked(bits: bytes, shape: tuple[int, int, int]) -> Mask:
+    flat = np.unpackbits(np.frombuffer(bits, np.uint8), count=math.prod(shape))
+    return flat.reshape(shape).view(bool)
+
+
+def _inflated(text: str, shape: tuple[int, int, int]) -> bytes:
     count = math.prod(shape)
     if count > MOST_VOXELS or any(n < 0 for n in shape):
         raise InputError(f"A mask of shape {shape} is too large to be sent.")
@@ -40,7 +109,7 @@ def unpack_bits(text: str, shape: tuple[int, int, int]) -> Mask:
         raise InputError(f"A mask arrived damaged ({error}); send it again.") from error
     if len(bits) != length or not inflate.eof or inflate.unused_data:
         raise InputError(f"A mask arrived damaged: it does not hold {count} voxels.")
-    return np.unpackbits(np.frombuffer(bits, np.uint8), count=count).reshape(shape).view(bool)
+    return bits
 
 
 def pack_patch(patch: MaskPatch) -> dict[str, Any]:
@@ -54,28 +123,18 @@ def pack_patch(patch: MaskPatch) -> dict[str, Any]:
 
 def unpack_patch(data: dict[str, Any], shape: tuple[int, int, int]) -> MaskPatch:
     """Inverse of `pack_patch`; raises `InputError` when it does not lie within ``shape``."""
-    start, size = _triple(data, "start"), _triple(data, "size")
-    if any(a < 0 or n < 0 or a + n > most for a, n, most in zip(start, size, shape, strict=True)):
-        raise InputError(f"A mask patch at {start} of size {size} is outside the image {shape}.")
+    start, size = _place(data, shape)
     return MaskPatch(start, unpack_bits(str(data.get("bits", "")), size))
 
 
 def pack_mask(mask: Mask) -> dict[str, Any]:
     """A whole mask ``(K, J, I)`` as JSON-able data; only the box of its voxels is kept."""
-    return {"shape": list(mask.shape), **pack_patch(patch_of(mask))}
+    return Bits.of(mask).to_dict()
 
 
 def unpack_mask(data: dict[str, Any], shape: tuple[int, int, int] | None = None) -> Mask:
     """Inverse of `pack_mask`; with ``shape``, `InputError` when the mask has another one."""
-    own = _triple(data, "shape")
-    if shape is not None and own != tuple(shape):
-        raise InputError(f"The mask has shape {own}, the image {tuple(shape)}.")
-    if math.prod(own) > MOST_VOXELS or min(own) < 1:
-        raise InputError(f"A mask of shape {own} cannot be sent.")
-    patch = unpack_patch(data, own)
-    mask = np.zeros(own, bool)
-    patch.apply(mask)
-    return mask
+    return Bits.from_dict(data, shape).mask()
 
 
 def patch_of(mask: Mask) -> MaskPatch:
@@ -84,6 +143,15 @@ def patch_of(mask: Mask) -> MaskPatch:
     if box is None:
         return MaskPatch((0, 0, 0), np.zeros((0, 0, 0), bool))
     return MaskPatch((box[0].start, box[1].start, box[2].start), mask[box].copy())
+
+
+def _place(
+    data: dict[str, Any], shape: tuple[int, int, int]
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    start, size = _triple(data, "start"), _triple(data, "size")
+    if any(a < 0 or n < 0 or a + n > most for a, n, most in zip(start, size, shape, strict=True)):
+        raise InputError(f"A mask patch at {start} of size {size} is outside the image {shape}.")
+    return start, size
 
 
 def _triple(data: dict[str, Any], name: str) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,7 @@ import numpy as np
 from .errors import InputError, PromptError
 from .image import Image, Mask
 from .model import Model
-from .packing import pack_mask, unpack_mask
-from .patch import bounding_box
+from .packing import Bits
 from .prompts import Prompt
 from .prompts import dumps as prompts_dumps
 from .prompts import loads as prompts_loads
@@ -43,7 +43,7 @@ class Record:
 
     prompts: tuple[Prompt, ...]
     baked: int
-    start: Mask | None
+    start: Bits | None
     grid: str
     mask: str
     model: dict[str, str | None]
@@ -55,7 +55,7 @@ class Record:
         return cls(
             session.prompts,
             session.baked,
-            session.start,
+            session.history.state.start,
             grid_mark(session.image),
             mask_mark(session.mask),
             model_info(session.model),
@@ -68,7 +68,7 @@ class Record:
             "medseg_session": FORMAT_VERSION,
             "prompts": json.loads(prompts_dumps(self.prompts)),
             "baked": self.baked,
-            "start": None if self.start is None else pack_mask(self.start),
+            "start": None if self.start is None else self.start.to_dict(),
             "grid": self.grid,
             "mask": self.mask,
             "model": self.model,
@@ -88,7 +88,7 @@ class Record:
             return cls(
                 tuple(prompts_loads(json.dumps(data["prompts"]))),
                 data["baked"],
-                None if data["start"] is None else unpack_mask(data["start"]),
+                None if data["start"] is None else Bits.from_dict(data["start"]),
                 data["grid"],
                 data["mask"],
                 data["model"],
@@ -127,11 +127,23 @@ def model_info(model: Model) -> dict[str, str | None]:
 
 def mask_mark(mask: Mask) -> str:
     """A short text that differs for different masks ``(K, J, I)``."""
-    box = bounding_box(mask)
-    if box is None:
-        return "empty"
-    place = [mask.shape, *((side.start, side.stop) for side in box)]
-    return _digest(repr(place).encode() + np.packbits(mask[box]).tobytes())
+    return joined_mark(mask.shape, [slice_mark(plane) for plane in mask])
+
+
+def slice_mark(plane: Mask) -> bytes:
+    """What one slice ``(J, I)`` adds to the mark of a mask; nothing when it is empty."""
+    rows = np.flatnonzero(plane.any(axis=1))
+    if not rows.size:
+        return b""
+    first, last = int(rows[0]), int(rows[-1])
+    content = np.packbits(plane[first : last + 1]).tobytes()
+    return hashlib.sha256(f"{first} {last} ".encode() + content).digest()
+
+
+def joined_mark(shape: Sequence[int], slices: Sequence[bytes]) -> str:
+    """`mask_mark` of a mask of that shape, from the `slice_mark` of all its slices."""
+    held = [number for number, mark in enumerate(slices) if mark]
+    return _digest(f"{tuple(shape)} {held} ".encode() + b"".join(slices))
 
 
 def grid_mark(image: Image) -> str:

@@ -13,6 +13,7 @@ from .errors import PromptError
 from .history import History, State, read_only
 from .image import Image, Mask
 from .model import Model, Progress, check_image, check_prompt
+from .packing import Bits
 from .patch import MaskPatch
 from .prompts import Prompt
 
@@ -44,6 +45,7 @@ class Session:
         self.model = model
         self._open = model.open(image)
         self.history = History(image.shape)
+        self._start: tuple[Bits | None, Mask | None] = (None, None)
 
     @property
     def mask(self) -> Mask:
@@ -63,7 +65,7 @@ class Session:
     @property
     def start(self) -> Mask | None:
         """The mask that the prompts from number ``baked`` on correct (read-only view), if any."""
-        return None if (start := self.history.state.start) is None else read_only(start)
+        return self._unpacked(self.history.state.start)
 
     @property
     def can_undo(self) -> bool:
@@ -117,7 +119,7 @@ class Session:
         prompts: Iterable[Prompt] = (),
         *,
         baked: int = 0,
-        start: Mask | None = None,
+        start: Mask | Bits | None = None,
         mask: Mask | None = None,
     ) -> None:
         """Stand where a session kept elsewhere (in a scene) stood, without running the model.
@@ -126,8 +128,8 @@ class Session:
         start mask, or an empty mask. ``mask`` is believed to be the result of the rest. Own undo
         and redo are forgotten. Raises `PromptError`; the session is unchanged then.
         """
-        copied = None if start is None else self.history.copy(start)
-        self.history.stand(State(tuple(prompts), baked, copied), mask)
+        bits = None if start is None else self.history.bits(start)
+        self.history.stand(State(tuple(prompts), baked, bits), mask)
 
     def resume(self, history: History) -> None:
         """Stand where a session that ran elsewhere stood, undo and redo included.
@@ -183,5 +185,12 @@ class Session:
 
     def _run(self, state: State, progress: Progress | None) -> Mask:
         if state.active:
-            return self._open.segment(state.active, state.start, progress)
-        return np.zeros(self.image.shape, bool) if state.start is None else state.start
+            return self._open.segment(state.active, self._unpacked(state.start), progress)
+        start = self._unpacked(state.start)
+        return np.zeros(self.image.shape, bool) if start is None else start
+
+    def _unpacked(self, bits: Bits | None) -> Mask | None:
+        """A start mask, the same object as long as it is the same one."""
+        if bits is not self._start[0]:
+            self._start = bits, None if bits is None else read_only(bits.mask())
+        return self._start[1]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 from medseg.image import Mask
-from medseg.patch import MaskPatch, bounding_box
+from medseg.patch import MaskPatch
 
 #: ``(k, j, i)`` slices with start and stop; None stands for "nowhere".
 Box = tuple[slice, slice, slice]
@@ -77,16 +76,9 @@ def patched(mask: Mask, box: Box, patches: Sequence[MaskPatch]) -> Mask:
     return part
 
 
-def content_box(mask: Mask) -> Box | None:
-    """`medseg.patch.bounding_box`, for a whole mask eight voxels at a time."""
-    if not mask.flags.c_contiguous or mask[0].size % 8:
-        return bounding_box(mask)
-    words = mask.reshape(len(mask), -1).view(np.uint64)
-    slices = np.flatnonzero(words.any(axis=1))
-    if not slices.size:
-        return None
-    first, last = int(slices[0]), int(slices[-1]) + 1
-    plane = np.bitwise_or.reduce(words[first:last], axis=0).view(bool)
-    box = bounding_box(plane.reshape(1, *mask.shape[1:]))
-    assert box is not None
-    return slice(first, last), box[1], box[2]
+def slabs(box: Box, voxels: int = 1 << 22) -> Iterator[Box]:
+    """The box in pieces of whole slices, of about so many voxels each."""
+    _, rows, columns = size(box)
+    step = max(1, voxels // (rows * columns))
+    for first in range(box[0].start, box[0].stop, step):
+        yield slice(first, min(first + step, box[0].stop)), box[1], box[2]

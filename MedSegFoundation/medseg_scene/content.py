@@ -1,36 +1,78 @@
-"""Where a mask has voxels, kept up to date change by change."""
+"""Where a mask has voxels, and its mark, at the cost of the slices that change."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
-from medseg.image import Mask
+from medseg.image import Array, Mask
+from medseg.record import joined_mark, slice_mark
 
 from .boxes import Box, box_of
 
 
-class Content:
-    """How many voxels lie in each slice along each axis of a mask ``(K, J, I)``, at first none.
+@dataclass(frozen=True)
+class _Slice:
+    """``rows``, ``columns``: first and last-plus-one that hold voxels."""
 
-    That gives number and bounding box without a look at the mask.
+    voxels: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    mark: bytes
+
+
+class Content:
+    """Number of voxels, bounding box and mark of a mask ``(K, J, I)``, at first empty.
+
+    The mask is looked at again only in slices of which `changed` was told.
     """
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        self._counts = [np.zeros(n, np.int64) for n in shape]
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._slices: list[_Slice | None] = [None] * len(mask)
+        self._stale: set[int] = set()
 
-    def replace(self, box: Box, before: Mask, after: Mask) -> None:
-        """What is in a box of the mask changes; both ``(K, J, I)`` of the box."""
-        for axis, (counts, side) in enumerate(zip(self._counts, box, strict=True)):
-            others = tuple(n for n in range(3) if n != axis)
-            counts[side] += np.count_nonzero(after, others) - np.count_nonzero(before, others)
+    def changed(self, slices: slice) -> None:
+        """These slices (start to stop) may hold something else now."""
+        self._stale.update(range(slices.start, slices.stop))
 
     @property
     def voxels(self) -> int:
-        return int(self._counts[0].sum())
+        return sum(one.voxels for one in self._fresh() if one)
 
     @property
     def box(self) -> Box | None:
         """The smallest box around all voxels; None when there are none."""
-        held = [np.flatnonzero(counts) for counts in self._counts]
-        if not held[0].size:
+        held = [(k, one) for k, one in enumerate(self._fresh()) if one]
+        if not held:
             return None
-        return box_of([int(h[0]) for h in held], [int(h[-1]) + 1 for h in held])
+        ends = [one.rows + one.columns for _, one in held]
+        low, high = np.min(ends, 0), np.max(ends, 0)
+        return box_of((held[0][0], low[0], low[2]), (held[-1][0] + 1, high[1], high[3]))
+
+    @property
+    def mark(self) -> str:
+        """`medseg.record.mask_mark` of the mask."""
+        marks = [one.mark if one else b"" for one in self._fresh()]
+        return joined_mark(self._mask.shape, marks)
+
+    def _fresh(self) -> Sequence[_Slice | None]:
+        for k in self._stale:
+            self._slices[k] = _looked_at(self._mask[k])
+        self._stale.clear()
+        return self._slices
+
+
+def _looked_at(plane: Mask) -> _Slice | None:
+    mark = slice_mark(plane)
+    if not mark:
+        return None
+    rows = _span(np.any(plane, axis=1))
+    part = plane[slice(*rows)]
+    return _Slice(int(np.count_nonzero(part)), rows, _span(np.any(part, axis=0)), mark)
+
+
+def _span(hit: Array) -> tuple[int, int]:
+    places = np.flatnonzero(hit)
+    return int(places[0]), int(places[-1]) + 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from medseg import MaskPatch, Prompt
 from medseg.actions import Accept, Action, Redo, Reset, Undo
 from medseg.history import History, State, Turn
 from medseg.image import Mask
+from medseg.packing import Bits
 from medseg.prompts import to_dict
 
 from .boxes import patch_box, patched, union
@@ -25,12 +26,12 @@ def same_state(first: State, second: State) -> bool:
     return (
         first.baked == second.baked
         and same_prompts(first.prompts, second.prompts)
-        and _same_mask(first.start, second.start)
+        and first.start == second.start
     )
 
 
 def route(
-    history: History, state: State, change: MaskPatch, wanted: Mask | None
+    history: History, state: State, change: MaskPatch, wanted: Callable[[], Bits]
 ) -> list[Action] | None:
     """The actions that lead from ``history`` to ``state``; None: it must be put there whole.
 
@@ -52,7 +53,7 @@ def route(
         return [Reset()]
     baked = state.baked == len(state.prompts) and state.start is not None
     if baked and same_prompts(history.state.prompts, state.prompts):
-        return [Accept(change)] if _same_mask(state.start, wanted) else None
+        return [Accept(change, state.start)] if state.start == wanted() else None
     return None
 
 
@@ -72,9 +73,3 @@ def _leads(mask: Mask, patches: Iterable[MaskPatch], change: MaskPatch) -> bool:
     for patch in patches:
         box = union(box, patch_box(patch))
     return box is None or np.array_equal(patched(mask, box, patches), patched(mask, box, [change]))
-
-
-def _same_mask(first: Mask | None, second: Mask | None) -> bool:
-    if first is None or second is None:
-        return first is second
-    return first is second or np.array_equal(first, second)

@@ -24,6 +24,7 @@ from medseg import (
 )
 from medseg.image import Mask
 from medseg.model import Progress
+from medseg.packing import Bits
 from medseg.record import model_info
 
 from .editors import Editor, LogicEditor
@@ -32,7 +33,7 @@ from .target import Maker, Target
 from .volumes import image_from_volume, volume_state
 
 
-def check_start_mask(maker: Maker, start: Mask | None) -> None:
+def check_start_mask(maker: Maker, start: Mask | Bits | None) -> None:
     """Raise `UnsupportedPromptError` when the model would have to correct a mask and cannot."""
     if start is not None and not maker.start_mask:
         raise UnsupportedPromptError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import Any
 
 import vtk
@@ -16,16 +14,7 @@ def read_tag(segment: Any, name: str = TAG) -> str:
     return str(text) if segment.GetTag(name, text) else ""
 
 
-def write_record(segment: Any, record: Record, packed_start: dict[str, Any] | None = None) -> None:
-    """Write what a segment remembers, and what DICOM SEG writers ask for.
-
-    ``packed_start``: the start mask of the record as `medseg.packing.pack_mask` gives it, for
-    those who have it already.
-    """
-    tags = (record if packed_start is None else replace(record, start=None)).tags()
-    if packed_start is not None:
-        data = json.loads(tags[TAG])
-        data["start"] = packed_start
-        tags[TAG] = json.dumps(data).replace("|", "\\u007c")
-    for name, text in tags.items():
+def write_record(segment: Any, record: Record) -> None:
+    """Write what a segment remembers, and what DICOM SEG writers ask for."""
+    for name, text in record.tags().items():
         segment.SetTag(name, text)

@@ -7,7 +7,6 @@ writing reads only what it wrote: the cost goes with the change, not with the vo
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,10 @@ import numpy as np
 from medseg import Image, MaskPatch, Prompt
 from medseg.history import State
 from medseg.image import Mask
-from medseg.packing import pack_patch
-from medseg.record import Record, grid_mark, mask_mark
+from medseg.packing import Bits
+from medseg.record import Record, grid_mark
 
-from .boxes import Box, box_of, content_box, corner, moved, patch_box, union
+from .boxes import Box, corner, moved, patch_box, slabs, union
 from .content import Content
 from .editors import Editor
 from .segments import (
@@ -55,6 +54,13 @@ class Written:
     whole: bool
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Something changed in the scene; ``box``: where in the image, None when only prompts did."""
+
+    box: Box | None
+
+
 class Target:
     """One segment on the grid of one image; ``segment_id`` None: not made yet, so empty."""
 
@@ -68,14 +74,12 @@ class Target:
         self.text = ""
         self.record: Record | None = None
         self._listed: tuple[str, Record | None] = ("", None)
-        self._content = Content(image.shape)
-        self._mark = ""
-        self._copy: Mask | None = None
+        self._content = Content(self.mask)
+        self._bits: Bits | None = None
         self._stamp: tuple[Any, ...] | None = None
-        self._packed: tuple[Mask | None, dict[str, Any] | None] = (None, None)
         self._grid = grid_mark(image)
 
-    def look(self) -> MaskPatch | None:
+    def look(self) -> Seen | None:
         """Take over what changed in the scene since the last look or write; None: nothing.
 
         Reads only. Raises `InputError` when the segment is gone, `PromptError` when its tag
@@ -89,21 +93,21 @@ class Target:
             return None
         if text != self.text:
             self.record = Record.loads(text) if text else None
-        patch = self._read(stamp)
+        box = None if stamp == self._stamp else self._read(self.segment_id)
         first, self._stamp = self._stamp is None, stamp
         other, self.text = text != self.text, text
-        return patch if first or other or not patch.empty else None
+        return Seen(box) if first or other or box else None
 
-    def _read(self, stamp: tuple[Any, ...]) -> MaskPatch:
-        box = union(
-            self._content.box, extent_box(self.segmentation, str(self.segment_id), self.image)
-        )
-        if stamp == self._stamp or box is None:
-            return MaskPatch((0, 0, 0), np.zeros((0, 0, 0), bool))
-        now = read_box(self.segmentation, str(self.segment_id), self.image, box)
-        patch = moved(MaskPatch.between(self.mask[box], now), corner(box))
-        self._take(patch)
-        return patch
+    def _read(self, segment_id: str) -> Box | None:
+        """Take over the voxels, slab by slab; returns where there were others."""
+        box = union(self._content.box, extent_box(self.segmentation, segment_id, self.image))
+        changed: Box | None = None
+        for part in slabs(box) if box else ():
+            now = read_box(self.segmentation, segment_id, self.image, part)
+            patch = moved(MaskPatch.between(self.mask[part], now), corner(part))
+            self._take(patch)
+            changed = union(changed, patch_box(patch))
+        return changed
 
     def listed(self) -> Record | None:
         """What the tag says now, without a look at the voxels; None when it says nothing."""
@@ -120,7 +124,7 @@ class Target:
         """The prompts and the start mask behind what was last seen; they make that mask.
 
         Prompts that do not explain the mask (a hand edit, another model or image; ``replay``
-        False) count as part of it. The start mask is then the very array ``mask``: copy it.
+        False) count as part of it.
         """
         record = self.record
         if record and replay and record.model == maker.info and self._describes(record):
@@ -128,7 +132,7 @@ class Target:
         if not self.voxels:
             return State()
         prompts: tuple[Prompt, ...] = record.prompts if record else ()
-        return State(prompts, len(prompts), self.mask)
+        return State(prompts, len(prompts), self.bits())
 
     def _describes(self, record: Record) -> bool:
         return record.grid == self._grid and record.mask == self.mark()
@@ -189,8 +193,7 @@ class Target:
     def _after(self, state: State, maker: Maker, whole: bool) -> State:
         if whole or not (self.voxels and maker.start_mask):
             return state
-        self._copy = self.copy()
-        return State(state.prompts, len(state.prompts), self._copy)
+        return State(state.prompts, len(state.prompts), self.bits())
 
     def _remember(self, state: State, maker: Maker) -> None:
         segment = find_segment(self.segmentation, str(self.segment_id))
@@ -203,26 +206,14 @@ class Target:
             maker.info,
             medseg.__version__,
         )
-        write_record(segment, self.record, self._pack(state.start))
+        write_record(segment, self.record)
         self.text = read_tag(segment)
-
-    def _pack(self, start: Mask | None) -> dict[str, Any] | None:
-        """The start mask for the tag; it stays the same through many prompts."""
-        if start is not self._packed[0]:
-            packed = None
-            if start is not None:
-                box = self._content.box if self.equals(start) else content_box(start)
-                box = box or box_of((0, 0, 0), (0, 0, 0))
-                patch = MaskPatch(corner(box), start[box])
-                packed = {"shape": list(start.shape), **pack_patch(patch)}
-            self._packed = start, packed
-        return self._packed[1]
 
     def _take(self, patch: MaskPatch) -> None:
         if not patch.empty:
-            self._content.replace(patch.box, self.mask[patch.box], patch.voxels)
             patch.apply(self.mask)
-            self._mark, self._copy = "", None
+            self._content.changed(patch.box[0])
+            self._bits = None
 
     def copy(self) -> Mask:
         """A copy of the mask; only its content is touched, as memory costs when it is touched."""
@@ -231,9 +222,11 @@ class Target:
             copy[box] = self.mask[box]
         return copy
 
-    def equals(self, mask: Mask | None) -> bool:
-        """Whether that is known to be the mask, or what it was kept as in the last state."""
-        return mask is not None and (mask is self.mask or mask is self._copy)
+    def bits(self) -> Bits:
+        """The mask, to be kept as it is now."""
+        if self._bits is None:
+            self._bits = Bits.of(self.mask, self._content.box)
+        return self._bits
 
     @property
     def voxels(self) -> int:
@@ -241,13 +234,5 @@ class Target:
         return self._content.voxels
 
     def mark(self) -> str:
-        """`medseg.record.mask_mark` of the mask, at the cost of its content."""
-        if not self._mark:
-            box = self._content.box
-            self._mark = mask_mark(np.zeros((1, 1, 1), bool)) if box is None else self._digest(box)
-        return self._mark
-
-    def _digest(self, box: Box) -> str:
-        place = repr([self.mask.shape, *((side.start, side.stop) for side in box)]).encode()
-        content = place + np.packbits(self.mask[box]).tobytes()
-        return hashlib.sha256(content).hexdigest()[:32]
+        """`medseg.record.mask_mark` of the mask, at the cost of what changed."""
+        return self._content.mark

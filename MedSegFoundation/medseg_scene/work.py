@@ -155,11 +155,11 @@ class Work:
 
     def look(self) -> None:
         """See what changed in the scene; raises `MedsegError` when the segment is gone."""
-        patch = self.target.look()
-        if patch is None:
+        seen = self.target.look()
+        if seen is None:
             return
         self._moved = True
-        self._drift = union(self._drift, patch_box(patch))
+        self._drift = union(self._drift, seen.box)
         if self.preview is not None:
             self.preview = None
             self.hub.say(PREVIEW_GONE)
@@ -267,8 +267,7 @@ class Work:
         history = self.linked.mirror.history
         actions: list[Action] | None = None
         if not self._lost:
-            wanted = state.start if self.target.equals(state.start) else self.target.mask
-            actions = route(history, state, change, wanted)
+            actions = route(history, state, change, self.target.bits)
         if actions is not None:
             return [partial(self.linked.do, action) for action in actions]
         mask = self.target.copy()

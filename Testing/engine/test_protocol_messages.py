@@ -10,7 +10,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from medseg import InputError, errors
-from medseg.packing import pack_mask, pack_patch, unpack_bits, unpack_mask, unpack_patch
+from medseg.packing import Bits, pack_mask, pack_patch, unpack_bits, unpack_mask, unpack_patch
 from medseg.patch import MaskPatch
 from medseg.protocol import messages as m
 from medseg.protocol.problems import CODES, code_of, from_problem, to_problem
@@ -101,6 +101,7 @@ def test_masks_and_patches_come_back():
         mask = rng.random(shape) < rng.choice([0, 0.02, 0.5, 1])
         data = json.loads(json.dumps(pack_mask(mask)))
         assert np.array_equal(unpack_mask(data, shape), mask)
+        assert Bits.from_dict(data) == Bits.of(mask)
         before = rng.random(shape) < 0.5
         patch = MaskPatch.between(before, mask)
         unpack_patch(json.loads(json.dumps(pack_patch(patch))), shape).apply(before)

@@ -281,7 +281,7 @@ def test_undo_takes_bounded_memory_and_the_mask_is_never_lost(clock):
         while backend.session(mine.id).can_undo:
             mine.do(Undo())
             undone += 1
-        assert 2 <= undone <= 3
+        assert 5 <= undone <= 6
         assert mine.mirror.history.done
         for _ in range(undone):
             mine.do(Redo())

@@ -80,6 +80,7 @@ def explains(record, image, mask):
     """Whether the tag says that it describes the mask; if it does, it must be true."""
     if record is None or record.mask != mask_mark(mask):
         return False
-    made = painted(image, record.prompts[record.baked :], record.start)
+    start = None if record.start is None else record.start.mask()
+    made = painted(image, record.prompts[record.baked :], start)
     assert (made == mask).all()
     return True

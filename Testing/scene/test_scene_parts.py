@@ -5,10 +5,11 @@ import pytest
 from medseg import Image, MaskPatch, Point
 from medseg.actions import Accept, Redo, Reset, Undo
 from medseg.history import History, State
+from medseg.packing import Bits
 from medseg.patch import bounding_box
 from medseg.record import Record, mask_mark
 from medseg_scene import LogicEditor, SceneSession
-from medseg_scene.boxes import content_box, patched, union
+from medseg_scene.boxes import patched, slabs, union
 from medseg_scene.content import Content
 from medseg_scene.route import route
 from medseg_scene.tags import read_tag
@@ -34,22 +35,21 @@ def test_the_mark_is_that_of_the_engine_whatever_changes(volume, segmentation):
 
 
 def test_content_follows_changes():
-    content, mask = Content(SHAPE), np.zeros(SHAPE, bool)
+    mask = np.zeros(SHAPE, bool)
+    content = Content(mask)
     assert content.box is None
     for box in [(2, 4), (6, 9)], [(5, 6), (0, 3)]:
-        part = box_mask(SHAPE, box[0], box[1], (3, 5))
-        content.replace((slice(0, 12), slice(0, 16), slice(0, 20)), mask, part)
-        mask = part
+        mask[:] = box_mask(SHAPE, box[0], box[1], (3, 5))
+        content.changed(slice(0, 12))
         assert content.box == bounding_box(mask)
         assert content.voxels == mask.sum()
 
 
-@pytest.mark.parametrize("shape", [(5, 6, 8), (5, 3, 7)])
-def test_the_fast_bounding_box_is_the_slow_one(shape):
-    rng = np.random.default_rng(1)
-    for density in (0, 0.005, 0.5):
-        mask = rng.random(shape) < density
-        assert content_box(mask) == bounding_box(mask)
+def test_slabs_cover_a_box():
+    box = slice(2, 9), slice(0, 4), slice(5, 10)
+    assert [part[0] for part in slabs(box, 40)] == [slice(k, min(k + 2, 9)) for k in (2, 4, 6, 8)]
+    assert all(part[1:] == box[1:] for part in slabs(box, 1))
+    assert len(list(slabs(box, 1))) == 7
 
 
 def test_boxes_join_and_patches_follow_each_other():
@@ -88,8 +88,9 @@ def change(*places):
 def way(history, prompts, *places, baked=0, start=None):
     wanted = np.zeros(SHAPE, bool)
     change(*places).apply(wanted)
+    wanted = Bits.of(wanted)
     start = wanted if isinstance(start, str) else start
-    return route(history, State(tuple(prompts), baked, start), change(*places), wanted)
+    return route(history, State(tuple(prompts), baked, start), change(*places), lambda: wanted)
 
 
 def test_where_it_stands_there_is_no_way_to_go(travelled):
@@ -115,8 +116,8 @@ def test_a_hand_edit_is_accepted(travelled):
     history, prompts = travelled
     (action,) = way(history, prompts[:1], 0, 3, baked=1, start="mask")
     assert isinstance(action, Accept)
-    assert action.lead(history.state, history.mask).start[0, 0, 3]
-    assert way(history, prompts[:1], 0, 3, baked=1, start=np.ones(SHAPE, bool)) is None
+    assert action.lead(history.state, history.mask).start.mask()[0, 0, 3]
+    assert way(history, prompts[:1], 0, 3, baked=1, start=Bits.of(np.ones(SHAPE, bool))) is None
 
 
 # What is written, and how
@@ -158,5 +159,5 @@ def test_the_tag_is_what_the_record_says(volume, segmentation):
     session = SceneSession(volume, segmentation, Balls(), segment_id)
     session.add(Point([14, 8, 6]))
     text = read_tag(segmentation.GetSegmentation().GetSegment(segment_id))
-    assert Record.loads(text).start.sum() == 8
+    assert Record.loads(text).start.mask().sum() == 8
     assert text == Record.loads(text).dumps()

@@ -324,4 +324,4 @@ def test_start_masks_survive_packing(session, at):
     noise = np.random.default_rng(0).random((12, 16, 20)) > 0.5
     draw_by_hand(session.editor, session.segmentation, session.segment_id, noise)
     session.add(at(6, 4, 4))
-    assert (record(session).start == noise).all()
+    assert (record(session).start.mask() == noise).all()

@@ -14,7 +14,7 @@ from ..errors import ExpiredError, NotFoundError, PromptError, RemoteError, Stal
 from ..history import History
 from ..image import Image, Mask
 from ..model import Progress
-from ..packing import unpack_patch
+from ..packing import Bits, unpack_patch
 from ..prompts import Prompt
 from ..protocol.backend import Backend
 from ..protocol.messages import JobEvent, JobRequest, SessionInfo
@@ -85,7 +85,7 @@ class RemoteSession(Session):
         prompts: Iterable[Prompt] = (),
         *,
         baked: int = 0,
-        start: Mask | None = None,
+        start: Mask | Bits | None = None,
         mask: Mask | None = None,
     ) -> None:
         super().restore(prompts, baked=baked, start=start, mask=mask)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from ..actions import Action, Add, Redo, Remove, Replace, Reset, Undo
 from ..image import Image, Mask
 from ..model import Progress
+from ..packing import Bits
 from ..prompts import Prompt
 from ..session import Step
 from .link import Companion
@@ -101,7 +102,7 @@ class BlockingSession:
         prompts: Iterable[Prompt] = (),
         *,
         baked: int = 0,
-        start: Mask | None = None,
+        start: Mask | Bits | None = None,
         mask: Mask | None = None,
     ) -> None:
         self.wait(self.linked.restore(prompts, baked=baked, start=start, mask=mask))

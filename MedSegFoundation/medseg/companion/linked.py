@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..actions import Accept, Action, Add, Redo, Remove, Replace, Reset, SetMask, Undo
 from ..errors import CancelledError, ExpiredError, InputError, MedsegError, NotFoundError
 from ..history import State, read_only
 from ..image import Image, Mask
-from ..packing import unpack_patch
+from ..packing import Bits, unpack_patch
 from ..prompts import Prompt
 from ..protocol.messages import JobEvent, JobRequest, SessionInfo, decode, encode
 from ..protocol.mirror import Mirror
@@ -70,7 +72,7 @@ class LinkedSession:
     def start(self) -> Mask | None:
         """The mask that the prompts from number ``baked`` on correct (read-only view), if any."""
         start = self.mirror.history.state.start
-        return None if start is None else read_only(start)
+        return None if start is None else read_only(start.mask())
 
     @property
     def can_undo(self) -> bool:
@@ -150,16 +152,17 @@ class LinkedSession:
         prompts: Iterable[Prompt] = (),
         *,
         baked: int = 0,
-        start: Mask | None = None,
+        start: Mask | Bits | None = None,
         mask: Mask | None = None,
     ) -> Pending[None]:
         """Stand where a session kept elsewhere stood; see `medseg.session.Session.restore`."""
         history, listed = self.mirror.history, tuple(prompts)
-        start, mask = (None if m is None else m.copy() for m in (start, mask))
+        copied = start.copy() if isinstance(start, np.ndarray) else start
+        mask = None if mask is None else mask.copy()
 
         def stand() -> None:
-            checked = [None if m is None else history.copy(m) for m in (start, mask)]
-            history.stand(State(listed, baked, checked[0]), checked[1])
+            bits = None if copied is None else history.bits(copied)
+            history.stand(State(listed, baked, bits), mask)
 
         return self._ask(Stand(self, stand))
 

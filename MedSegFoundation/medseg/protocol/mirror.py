@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from ..actions import Action, Redo, Undo
+from ..actions import Accept, Action, Redo, Undo
 from ..errors import RemoteError
 from ..history import History, read_only
 from ..image import Mask
@@ -70,7 +70,10 @@ class Mirror:
             return self.history.undo()
         if isinstance(action, Redo):
             return self.history.redo()
-        patch = unpack_patch(reply.patch, self.history.shape)
+        if isinstance(action, Accept):
+            patch = action.patch
+        else:
+            patch = unpack_patch(reply.patch, self.history.shape)
         state = action.lead(self.history.state, self.history.mask)
         self.history.commit(state, patch)
         return patch

@@ -13,13 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import __version__
 from ..image import Image, Mask
 from ..model import Capabilities, OpenImage
-from ..packing import patch_of
-from ..patch import MaskPatch
+from ..packing import Bits
 from ..prompts import Prompt
 from ..protocol.messages import ModelInfo
 from ..protocol.problems import INTERNAL, code_of, to_problem
@@ -30,30 +27,6 @@ from ..service.guarded import GuardedModel
 from ..service.settings import Settings
 
 LOGGER = logging.getLogger("ray.serve")
-
-
-@dataclass(frozen=True)
-class Bits:
-    """A mask ``(K, J, I)`` with one bit a voxel, only the box of its true voxels."""
-
-    shape: Shape
-    start: Shape
-    size: Shape
-    bits: bytes
-
-    @classmethod
-    def of(cls, mask: Mask) -> Bits:
-        patch = patch_of(mask)
-        k, j, i = mask.shape
-        a, b, c = patch.voxels.shape
-        return cls((k, j, i), patch.start, (a, b, c), np.packbits(patch.voxels).tobytes())
-
-    def mask(self) -> Mask:
-        count = int(np.prod(self.size))
-        bits = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=count)
-        mask = np.zeros(self.shape, bool)
-        MaskPatch(self.start, bits.reshape(self.size).view(bool)).apply(mask)
-        return mask
 
 
 @dataclass(frozen=True)

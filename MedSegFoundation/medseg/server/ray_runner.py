@@ -19,13 +19,14 @@ from .. import __version__
 from ..errors import FullError, MemoryShortError, RemoteError, VersionError
 from ..image import Image, Mask
 from ..model import OpenImage, Progress
+from ..packing import Bits
 from ..prompts import Prompt
 from ..protocol.messages import ModelInfo
 from ..protocol.problems import from_problem
 from ..service.estimate import Cost, Shape
 from ..service.settings import Settings
 from .ray_cluster import RaySettings, start
-from .ray_replica import Ask, Bits, Facts, Mine, Reply
+from .ray_replica import Ask, Facts, Mine, Reply
 
 T = TypeVar("T")
 #: Images made ready; sessions that went to another replica; requests whose replica died; lacks of

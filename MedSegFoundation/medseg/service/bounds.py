@@ -45,13 +45,13 @@ def _held(history: History) -> int:
 
 
 def _starts(states: Iterable[State]) -> int:
-    starts = {id(s.start): s.start.nbytes for s in states if s.start is not None}
+    starts = {id(s.start): len(s.start.bits) for s in states if s.start is not None}
     return sum(starts.values())
 
 
 def _claimed(states: list[dict[str, Any]], shape: tuple[int, int, int]) -> int:
     patches = sum(math.prod(map(int, s["patch"]["size"])) for s in states if s["patch"])
-    return patches + len(_used(states)) * math.prod(shape)
+    return patches + len(_used(states)) * (math.prod(shape) // 8)  # kept as bits
 
 
 def _used(states: list[dict[str, Any]]) -> list[int]:
