@@ -6,36 +6,18 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
-import vtk
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal
 
+from .editor_keys import EditorKeys
 from .modules import provides
 from .nodes import OfScene
 from .scripted import qSlicerSegmentEditorEffectFactory
-
-#: Interactor events that effects are given.
-_EVENTS = [
-    *(
-        f"{b}Button{e}Event"
-        for b in ("Left", "Right", "Middle")
-        for e in ("Press", "Release", "DoubleClick")
-    ),
-    "MouseMoveEvent",
-    "MouseWheelForwardEvent",
-    "MouseWheelBackwardEvent",
-    "KeyPressEvent",
-    "KeyReleaseEvent",
-    "EnterEvent",
-    "LeaveEvent",
-]
-#: 3D views tell of no double clicks.
-_EVENTS_3D = [name for name in _EVENTS if "DoubleClick" not in name]
-_PRIORITY = 1.0
+from .view_events import ViewEvents
 
 
 @provides("slicer")
-class qMRMLSegmentEditorWidget(OfScene):
+class qMRMLSegmentEditorWidget(OfScene, ViewEvents, EditorKeys):
     """An editor: its own copies of the registered effects and its own undo stack.
 
     Which effect is active stands in the editor node; the widget follows the node, as Slicer's.
@@ -50,6 +32,8 @@ class qMRMLSegmentEditorWidget(OfScene):
         self.logic = slicer.vtkSlicerSegmentEditorLogic()
         self._effects: list[Any] = []
         self._active: Any = None
+        self._last: Any = None
+        self._shortcuts: list[Any] = []
         self._node: Any = None
         self._seen: tuple = (None, None, "")
         self._node_tags: list[int] = []
@@ -86,6 +70,7 @@ class qMRMLSegmentEditorWidget(OfScene):
         factory.effectRegistered.disconnect(self._effect_registered)
         self._application().layoutManager().layoutChanged.disconnect(self._layout_changed)
         self.removeViewObservations()
+        self.uninstallKeyboardShortcuts()
         self._forget_node()
         for effect in self._effects:
             effect.call("cleanup")
@@ -151,22 +136,13 @@ class qMRMLSegmentEditorWidget(OfScene):
         else:
             self.removeViewObservations()
         self._show_cursor(wanted)
-        self._active = wanted
+        self._last, self._active = self._active, wanted
 
     def _editable(self) -> bool:
         """Whether the segmentation is, or can be, a binary labelmap; asks nobody."""
         if self.logic.CanTriviallyConvertSourceRepresentationToBinaryLabelMap():
             return bool(self.logic.TrivialSetSourceRepresentationToBinaryLabelmap())
         return False
-
-    def _show_cursor(self, effect: Any) -> None:
-        for view in self._all_views():
-            shown = "showEffectCursorInSliceView" if flat(view) else "showEffectCursorInThreeDView"
-            wanted = effect is not None and effect.property(shown)
-            if wanted:
-                view.viewWidget().setViewCursor(effect.call("createCursor", view))
-            else:
-                view.viewWidget().unsetViewCursor()
 
     # Nodes.
 
@@ -312,64 +288,6 @@ class qMRMLSegmentEditorWidget(OfScene):
         int, lambda s: s.logic.GetMaximumNumberOfUndoStates(), setMaximumNumberOfUndoStates
     )
 
-    # Events of views.
-
-    def setupViewObservations(self) -> None:
-        self.removeViewObservations()
-        for view in self._all_views():
-            if not self.logic.IsSegmentationDisplayableInView(view.mrmlAbstractViewNode()):
-                continue
-            interactor = view.viewWidget().interactor()
-            for name in _EVENTS if flat(view) else _EVENTS_3D:
-                self._observe(interactor, vtk.vtkCommand.GetEventIdFromString(name), view)
-            node = view.mrmlAbstractViewNode()
-            tag = node.AddObserver(
-                vtk.vtkCommand.ModifiedEvent, lambda n, _, v=view: self._view_changed(n, v)
-            )
-            self._views.append((node, tag))
-        node = self._interaction_node()
-        tag = node.AddObserver("ModifiedEvent", lambda *_: self._mode_changed())
-        self._views.append((node, tag))
-
-    def removeViewObservations(self) -> None:
-        for watched, tag in self._views:
-            watched.RemoveObserver(tag)
-        self._views.clear()
-
-    def installKeyboardShortcuts(self, parent: QtWidgets.QWidget | None = None) -> None:
-        """The editor's own keys are not imitated."""
-
-    def uninstallKeyboardShortcuts(self) -> None:
-        """See `installKeyboardShortcuts`."""
-
-    def _observe(self, interactor: Any, event: int, view: Any) -> None:
-        def happened(caller: Any, _name: str) -> None:
-            if self._active is None or self._scene is None or self._scene.IsClosing():
-                return
-            if self._active.call("processInteractionEvents", caller, event, view):
-                caller.GetCommand(tag).SetAbortFlag(1)
-
-        tag = interactor.AddObserver(event, happened, _PRIORITY)
-        self._views.append((interactor, tag))
-
-    def _view_changed(self, node: Any, view: Any) -> None:
-        if self._active is not None and not node.GetScene().IsClosing():
-            self._active.call("processViewNodeEvents", node, vtk.vtkCommand.ModifiedEvent, view)
-
-    def _mode_changed(self) -> None:
-        if self._active is not None:
-            self._active.call("interactionNodeModified", self._interaction_node())
-
-    def _all_views(self) -> list[Any]:
-        return self._application().layoutManager().all_views()
-
-    def _interaction_node(self) -> Any:
-        return self._application().applicationLogic().GetInteractionNode()
-
-    @staticmethod
-    def _application() -> Any:
-        return QtCore.QCoreApplication.instance()
-
 
 class History(QtWidgets.QGroupBox):
     """The buttons for undo and redo, enabled when the logic can."""
@@ -398,7 +316,3 @@ class History(QtWidgets.QGroupBox):
             self._buttons, (self._logic.CanUndo(), self._logic.CanRedo()), strict=True
         ):
             button.setEnabled(bool(can))
-
-
-def flat(view: Any) -> bool:
-    return view.metaObject().className() == "qMRMLSliceWidget"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from PySide6 import QtCore
@@ -45,17 +44,21 @@ def disconnect(sender: Any, signature: str, target: Any = None, slot: str | None
 
 def first_signature(sender: Any, name: str) -> str | None:
     """The full signature of the signal ``name``: the first of those declared, as PythonQt does."""
-    return _signals(type(sender)).get(name)
+    return _signals(sender).get(name)
 
 
-@cache
-def _signals(kind: type) -> dict[str, str]:
-    """Name -> full signature, of all signals of a class."""
-    meta = kind.staticMetaObject
-    methods = [meta.method(index) for index in range(meta.methodCount())]
-    signals = [m for m in methods if m.methodType() == QtCore.QMetaMethod.MethodType.Signal]
-    spelled = [m.methodSignature().data().decode() for m in reversed(signals)]
-    return {signature.split("(")[0]: signature for signature in spelled}
+_known: dict[type, dict[str, str]] = {}
+
+
+def _signals(sender: Any) -> dict[str, str]:
+    """Name -> full signature, of all signals of an object's class."""
+    if type(sender) not in _known:
+        meta = sender.metaObject()
+        methods = [meta.method(index) for index in range(meta.methodCount())]
+        signals = [m for m in methods if m.methodType() == QtCore.QMetaMethod.MethodType.Signal]
+        spelled = [m.methodSignature().data().decode() for m in reversed(signals)]
+        _known[type(sender)] = {signature.split("(")[0]: signature for signature in spelled}
+    return _known[type(sender)]
 
 
 class Signal:
