@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..registry import DEVICES
-from . import follow_options, ray_options, remote, store
+from . import follow_options, ray_options, remote, setup, store
 
 _COORDINATE_OPTIONS = ("--point", "--exclude", "--box")
 _NEGATIVE = re.compile(r"-[\d.]")
@@ -158,6 +158,7 @@ def parser() -> argparse.ArgumentParser:
     _track(commands)
     _evaluate(commands)
     _models(commands)
+    _setup(commands)
     _serve(commands)
     return top
 
@@ -268,6 +269,11 @@ def _models(commands: Any) -> None:
     remote.add_options(this, sends_images=False)
     this.add_argument("--json", action="store_true", help="one JSON object per model")
     store.add_actions(this, _Parser)
+
+
+def _setup(commands: Any) -> None:
+    this = _command(commands, "setup", "install what models need", setup.HELP, setup.EXAMPLES)
+    setup.add_actions(this, _Parser)
 
 
 def _serve(commands: Any) -> None:
