@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import medseg
 from medseg.protocol.messages import ModelInfo, Welcome
 from medseg.registry import DEFAULT
+from medseg.vocabulary import named, words
 
 PROPAGATE = "propagate"
 _NON_COMMERCIAL = re.compile(r"\bNC\b|non.?commercial", re.IGNORECASE)
@@ -71,9 +72,9 @@ class Choices:
         return f"Model '{info.name}' cannot do {kind} prompts; {advice}."
 
     def terms(self, model: str) -> list[str]:
-        """Words that a model knows in text prompts."""
+        """Words that a model knows in text prompts, each name with its synonyms."""
         info = self._infos.get(self.named(model))
-        return list(getattr(info, "terms", []))
+        return [] if info is None else words(named(info.terms))
 
 
 def _choice(info: ModelInfo) -> ModelChoice:
