@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import shapes, words
+from .key_filter import KeyFilter
 from .part import Part, named
 
 WHAT, EYE, POLARITY, DELETE = range(4)
@@ -58,9 +59,18 @@ class PromptList(Part):
                 " Space does what the marked cell says, Delete removes the prompt."
             ),
         )
-        self._keys = [self._key("Delete", self._delete), self._key("Space", self._act_here)]
+        keys = {qt.Qt.Key_Space: self._act_here, qt.Qt.Key_Return: self._act_here}
+        self._keys = KeyFilter(table, {**keys, qt.Qt.Key_Delete: self._delete})
         self.on(table, "cellClicked(int,int)", self._clicked)
         self.on(table, "currentCellChanged(int,int,int,int)", self._went)
+
+    def follow(self, desk: Any) -> None:
+        super().follow(desk)
+        self._keys.start()
+
+    def let_go(self) -> None:
+        self._keys.stop()
+        super().let_go()
 
     def refresh(self) -> None:
         """Show the entries as they are now."""
@@ -133,12 +143,6 @@ class PromptList(Part):
                 grey = self.table.palette.color(qt.QPalette.Disabled, qt.QPalette.Text)
                 item.setForeground(qt.QBrush(grey))
         self.table.setItem(row, column, item)
-
-    def _key(self, name: str, slot: Any) -> Any:
-        shortcut = qt.QShortcut(qt.QKeySequence(name), self.table)
-        shortcut.setContext(qt.Qt.WidgetShortcut)
-        self.on(shortcut, "activated()", slot)
-        return shortcut
 
     # What the user does
 

@@ -39,6 +39,8 @@ class Bench:
         self.settings = DictSettings({"model": "painter"})
         self.desk = Desk(self.editor, self.settings, owner)
         self.panels: list[Panel] = []
+        for name, way in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")):
+            host.slice_widget(name).setSliceOrientation(way)
         host.show_volume(self.volume)
         self.desk.wake()
         self.spin(lambda: owner.greeting.finished)
@@ -85,6 +87,18 @@ class Bench:
         image.SetGeometryFromImageToWorldMatrix(self.matrix)
         self.editor.save_state()
         self.editor.add(self.segmentation, self.node.GetSelectedSegmentID(), image)
+
+    def mask(self):
+        name = self.node.GetSelectedSegmentID()
+        return slicer.util.arrayFromSegmentBinaryLabelmap(self.segmentation, name, self.volume)
+
+    def voxels(self) -> int:
+        """How many the selected segment has."""
+        return int(self.mask().sum())
+
+    def slices(self) -> list[int]:
+        """Slices along K that the selected segment lies in."""
+        return np.flatnonzero(self.mask().any(axis=(1, 2))).tolist()
 
     def close(self) -> None:
         for panel in self.panels:
