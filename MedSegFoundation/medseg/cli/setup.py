@@ -147,13 +147,14 @@ def _remove(options: argparse.Namespace) -> None:
 
 
 def _connect(options: argparse.Namespace) -> None:
-    """Who answers at ``--server``; with ``--agree`` or ``--revoke`` that is remembered, too."""
+    """Who answers at ``--server``."""
     if options.server is None:
         raise InputError("Name the server to look at: --server URL.")
+    if options.revoke:
+        _revoke(options)
+        return
     with remote.connected(options) as backend:
         welcome, address = backend.welcome(), backend.address
-        if options.revoke:
-            backend.consent.revoke(str(address))
         agreed = address.loopback or backend.consent.given(str(address)) is not None
     names = [info.name for info in welcome.models if not info.missing]
     if options.json:
@@ -163,6 +164,18 @@ def _connect(options: argparse.Namespace) -> None:
         return
     print(f"{address}: medseg {welcome.medseg}; {', '.join(welcome.devices)}; {', '.join(names)}")
     print("Images may be sent there." if agreed else "Images may not be sent there yet (--agree).")
+
+
+def _revoke(options: argparse.Namespace) -> None:
+    """The server need not be there."""
+    from ..client import Consent
+    from ..client.address import parse
+
+    address = parse(options.server)
+    Consent().revoke(str(address))
+    if options.json:
+        print(json.dumps({"event": "done", "server": str(address), "agreed": address.loopback}))
+    say(f"No more images may be sent to {address}.", quiet=options.json)
 
 
 def _show(plan: Plan, options: argparse.Namespace) -> None:

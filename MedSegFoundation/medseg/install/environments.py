@@ -17,8 +17,6 @@ from typing import Any
 from .. import folders
 from ..companion import launch
 from ..errors import CancelledError, InputError, MedsegError
-from ..io.files import io_error, write_atomic
-from ..store.lock import locked
 from . import needs
 from .plan import PIP, Plan, planned, refusal
 from .processes import Stop, Told, look, run
@@ -159,10 +157,10 @@ class Environments:
     def _record(self, folder: Path, names: Sequence[str], packages: Any) -> None:
         when = datetime.now(timezone.utc).isoformat(timespec="seconds")
         data = {"needs": list(names), "packages": packages, "when": when}
-        write_atomic(folder / _RECORD, [json.dumps(data, indent=2).encode()])
+        _write(folder / _RECORD, data)
 
     def _point_to(self, folder: Path) -> None:
-        write_atomic(self.folder / _POINTER, [json.dumps({"name": folder.name}).encode()])
+        _write(self.folder / _POINTER, {"name": folder.name})
 
     def _sweep(self) -> None:
         """Delete what was interrupted, and what is no longer used by anybody."""
@@ -173,6 +171,9 @@ class Environments:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
+        from ..io.files import io_error  # loads SimpleITK
+        from ..store.lock import locked
+
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -193,6 +194,12 @@ def _check_root() -> None:
             "This medseg was installed with pip; install what it needs the same way "
             "(pip install 'medseg[torch]'). An environment of its own is for 3D Slicer."
         )
+
+
+def _write(path: Path, data: Any) -> None:
+    from ..io.files import write_atomic
+
+    write_atomic(path, [json.dumps(data, indent=2).encode()])
 
 
 def _delete(path: Path) -> None:

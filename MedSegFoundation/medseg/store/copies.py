@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..errors import InputError, ModelError
-from ..io.files import existing, io_error
 from .manifest import Entry
 
 #: Told the name of a file, its bytes so far, and its bytes in all if known.
@@ -74,12 +73,16 @@ def write_copy(folder: Path, origin: str, hashes: Mapping[str, str]) -> Copy:
     try:
         (folder / RECORD).write_text(json.dumps(data, indent=2), encoding="utf-8")
     except OSError as error:
+        from ..io.files import io_error  # loads SimpleITK
+
         raise io_error(folder / RECORD, error, "write") from error
     return copy
 
 
 def sources(published: Entry, path: Path) -> list[Path]:
     """The files of a model that a user has; raises `InputError` when they are not all there."""
+    from ..io.files import existing  # loads SimpleITK
+
     if published.remote:
         raise InputError(f"{published.title} runs on a server of its own, which keeps its weights.")
     path = existing(path)
@@ -99,6 +102,8 @@ def sources(published: Entry, path: Path) -> list[Path]:
 
 def copy_file(source: Path, target: Path, progress: Progress) -> str:
     """Copy a file; returns its SHA-256 in hex."""
+    from ..io.files import io_error
+
     total, done, digest = source.stat().st_size, 0, hashlib.sha256()
     try:
         with open(source, "rb") as reader, open(target, "wb") as writer:
@@ -116,6 +121,8 @@ def copy_file(source: Path, target: Path, progress: Progress) -> str:
 
 def sha256(path: Path, progress: Progress) -> str:
     """The SHA-256 of a file in hex."""
+    from ..io.files import io_error
+
     total, done, digest = path.stat().st_size, 0, hashlib.sha256()
     try:
         with open(path, "rb") as stream:
