@@ -86,21 +86,20 @@ class History:
 
     def copy(self, mask: Mask) -> Mask:
         """A bool copy of a mask; raises `PromptError` when it has another shape."""
-        if mask.shape != self.shape:
-            raise PromptError(
-                f"The mask has shape {mask.shape}, the image {self.shape}; "
-                "resample the mask to the image first."
-            )
+        self._check(mask.shape)
         return np.array(mask, dtype=bool)
 
     def bits(self, mask: Mask | Bits) -> Bits:
         """A mask to be kept in a `State`; raises `PromptError` when it has another shape."""
-        if mask.shape != self.shape:
+        self._check(mask.shape)
+        return mask if isinstance(mask, Bits) else Bits.of(np.asarray(mask, dtype=bool))
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if shape != self.shape:
             raise PromptError(
-                f"The mask has shape {mask.shape}, the image {self.shape}; "
+                f"The mask has shape {shape}, the image {self.shape}; "
                 "resample the mask to the image first."
             )
-        return mask if isinstance(mask, Bits) else Bits.of(np.asarray(mask, dtype=bool))
 
     def _travel(self, source: list[Turn], target: list[Turn], what: str) -> MaskPatch:
         if not source:

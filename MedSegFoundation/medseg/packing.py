@@ -73,6 +73,10 @@ class Bits:
         start, size = _place(data, own)
         return cls(own, start, size, _inflated(str(data.get("bits", "")), size))
 
+    def pack(self) -> None:
+        """Compress it now; `to_dict` costs nothing then."""
+        self._text  # noqa: B018
+
     @cached_property
     def _text(self) -> str:
         return _deflated(self.bits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -294,6 +295,17 @@ class LiveSession:
             raise StaleError("The volume was changed while this was computed; it was left out.")
         if work.target.segment_id is not None and self.shown(work):
             find_segment(self.segmentation, work.target.segment_id)
+
+    def prepare(self, work: Work, drag: object | None) -> None:
+        """Slicer copies its state for undo now, while the result is computed.
+
+        Then the copy before the write is free. Nothing comes of it when nothing is written.
+        """
+        moving = drag is not None and self._drag is not None and self._drag[0] is drag
+        with suppress(MedsegError):
+            self._check_nodes()
+            if not (moving or self.preview) and self.shown(work):
+                self.editor.save_state()
 
     def write(self, work: Work, patch: MaskPatch, state: State, drag: object | None) -> Written:
         allowed = None

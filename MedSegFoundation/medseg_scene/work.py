@@ -53,6 +53,10 @@ class Hub(Protocol):
         """Raises `MedsegError` when there is nothing (any more) that could be worked on."""
         ...
 
+    def prepare(self, work: Work, drag: object | None) -> None:
+        """Do beforehand what `write` would have to wait for; may be in vain."""
+        ...
+
     def write(self, work: Work, patch: MaskPatch, state: State, drag: object | None) -> Written:
         """Bring a change into the scene; raises `MedsegError`."""
         ...
@@ -153,16 +157,17 @@ class Work:
                 self._next()
         self.hub.changed()
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """See what changed in the scene; raises `MedsegError` when the segment is gone."""
         seen = self.target.look()
         if seen is None:
-            return
+            return False
         self._moved = True
         self._drift = union(self._drift, seen.box)
         if self.preview is not None:
             self.preview = None
             self.hub.say(PREVIEW_GONE)
+        return True
 
     def advance(self) -> None:
         """Begin what is next."""
@@ -237,8 +242,20 @@ class Work:
             return
         try:
             self.hub.check(self)
-            if self.hub.shown(self):
-                self.look()
+            seen = self.hub.shown(self) and self.look()
+        except MedsegError as error:
+            self._failed(request, error)
+            return
+        if seen:  # a large segment takes its time: what to do about it is a turn of its own
+            self.hub.companion.watcher.call_later(0, partial(self._go, request))
+        else:
+            self._go(request)
+
+    def _go(self, request: Request | None) -> None:
+        """Lead the session to what was seen, and on."""
+        if self._given_up(request):
+            return
+        try:
             self._moved = False
             state, mask = self._wanted()
             check_start_mask(self.maker, state.start)
@@ -306,8 +323,16 @@ class Work:
             else:
                 action = request.action(self.linked.prompts)
                 self.linked.do(action).then(partial(self._arrived, request), failed)
+                self._prepare(request)
         except MedsegError as error:
             self._failed(request, error)
+
+    def _prepare(self, request: Request) -> None:
+        """While the helper computes, in turns of their own: what is slow about a write."""
+        start, later = self.linked.mirror.history.state.start, self.hub.companion.watcher.call_later
+        later(0, partial(self.hub.prepare, self, request.drag))
+        if start is not None:
+            later(0, start.pack)
 
     def _propagation(self, request: Propagate) -> Pending[JobEvent]:
         def told(event: JobEvent) -> None:
@@ -330,6 +355,7 @@ class Work:
         self.linked.accept(end).then(
             partial(self._arrived, request), partial(self._failed, request)
         )
+        self._prepare(request)
 
     def _arrived(self, request: Request, step: Step) -> None:
         self._drift = union(self._drift, patch_box(step.patch))
