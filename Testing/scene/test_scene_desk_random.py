@@ -196,7 +196,8 @@ EVENTS_OF = [
     name
     for name, weight in {
         "stroke": 16, "switch_effect": 3, "switch_view": 2, "delete": 2, "hover": 2,
-        "switch_model": 1, "edit_list": 2, "undo": 3, "reset": 1, "cancel": 1, "decide": 1, "switches": 2,
+        "switch_model": 1, "edit_list": 2, "undo": 3, "reset": 1, "cancel": 1, "decide": 1,
+        "switches": 2,
         "propagate": 1, "by_hand": 1, "switch_segment": 1, "switch_volume": 1,
         "switch_segmentation": 1, "remove_segment": 1, "remove_node": 1, "close_scene": 1,
         "another_editor_node": 1, "turn": 3, "look": 2, "settle": 3,
