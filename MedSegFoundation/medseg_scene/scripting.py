@@ -27,16 +27,18 @@ from typing import Any
 
 import medseg
 import numpy as np
-from medseg import Box, Lasso, Point, Prompt, Scribble, Step, Text
+from medseg import Box, Lasso, Point, Prompt, PromptError, Scribble, Step, Text
 from medseg.companion.link import Server
 from medseg.companion.pending import Pending
 from medseg.protocol.messages import Welcome
 
-from .limits import InsideRoi, Slab
-from .live import LiveSession
+from .choices import Choices, ModelChoice
+from .limits import InsideRoi, NearPlane, Slab
+from .live import Entry, LiveSession
 from .owner import owner
 from .requests import Slice
 from .scene_session import SceneSession
+from .solids import with_depth
 
 AnySession = SceneSession | LiveSession
 
@@ -50,6 +52,27 @@ class Scripting:
         >>> assert logic.modelNames()[0] == "geodesic-cut"
         """
         return medseg.names()
+
+    def modelChoices(self) -> list[ModelChoice]:
+        """The models where work is done now, with licences and why one cannot be used.
+
+        >>> assert "Apache-2.0" in [choice.licence for choice in logic.modelChoices()]
+        """
+        return self._choices().models
+
+    def whyNot(self, kind: str, model: str = "default") -> str:
+        """Why a model cannot take "point", "box", "scribble", "lasso", "text"; "" when it can.
+
+        >>> assert logic.whyNot("point") == ""
+        """
+        return self._choices().cannot(model, kind)
+
+    def vocabulary(self, model: str = "default") -> list[str]:
+        """Words that a model knows in text prompts.
+
+        >>> words = logic.vocabulary()
+        """
+        return self._choices().terms(model)
 
     def openSession(
         self,
@@ -93,6 +116,13 @@ class Scripting:
             device=device,
             **options,
         )
+
+    def useModel(self, session: LiveSession, model: str, device: str = "auto") -> None:
+        """Compute what is asked from now on with another model.
+
+        >>> logic.useModel(session, "default", "cpu")
+        """
+        session.use_model(model, device)
 
     def wait(self, pending: Pending[Any], timeout: float = 600.0) -> Any:
         """The result of something that a live session was asked for.
@@ -181,6 +211,43 @@ class Scripting:
         """
         return self._done(session.remove(index))
 
+    def setBoxDepth(self, session: AnySession, index: int, mm: float) -> Step:
+        """Make a box that is flat so many mm deep, or one that is deep flat (0).
+
+        >>> flat = logic.addBox(session, [9, 7, 10], [20, 17, 10])
+        >>> step = logic.setBoxDepth(session, len(session.prompts) - 1, 8)
+        """
+        if not 0 <= index < len(session.prompts):
+            raise PromptError(f"There is no prompt {index}.")
+        box = session.prompts[index]
+        if not isinstance(box, Box):
+            raise PromptError(f"Prompt {index} is no box.")
+        return self.movePrompt(session, index, with_depth(box, mm))
+
+    def listPrompts(self, session: LiveSession) -> tuple[Entry, ...]:
+        """What the prompt list of the panel shows: prompts, and what has become of them.
+
+        >>> for entry in logic.listPrompts(session): print(entry.prompt.kind, entry.baked)
+        """
+        return session.entries
+
+    def clear(self, session: AnySession) -> Step:
+        """Empty the segment and forget its prompts, as one undo step.
+
+        >>> step = logic.clear(session)
+        >>> logic.undo(session)
+        """
+        return self._done(session.reset())
+
+    def cancel(self, session: LiveSession) -> None:
+        """Leave out all that has no result yet.
+
+        >>> asked = session.add(Point([15, 12, 10]))
+        >>> logic.cancel(session)
+        """
+        session.cancel()
+        self._settle(session)
+
     def undo(self, session: AnySession) -> None:
         """Take back the last step of the segmentation, prompts included.
 
@@ -259,14 +326,28 @@ class Scripting:
         """
         session.limits = Slab(axis, first, last)
 
+    def limitToPlane(
+        self, session: LiveSession, position: Sequence[float], normal: Sequence[float], mm: float
+    ) -> None:
+        """Write nothing farther than ``mm / 2`` from a plane, also an oblique one (RAS).
+
+        >>> logic.limitToPlane(session, [15, 12, 10], [0, 0.6, 0.8], 5)
+        >>> logic.limitToRoi(session, None)
+        """
+        unit = np.asarray(normal, float) / np.linalg.norm(normal)
+        session.limits = NearPlane(np.asarray(position, float), unit, mm)
+
     def connect(self, url: str | None, token: str | None = None, ca: str | None = None) -> Welcome:
         """Work on a server, or on this computer (None); sessions move there.
 
         >>> assert logic.connect(None).default_model in logic.modelNames()
         """
         owner().connect(None if url is None else Server(url, token, ca))
-        welcome: Welcome = self.wait(owner().companion().welcome())
+        welcome: Welcome = self.wait(owner().greet())
         return welcome
+
+    def _choices(self) -> Choices:
+        return Choices(self.wait(owner().greet()))
 
     def _done(self, asked: Pending[Step] | Step) -> Step:
         return owner().wait(asked) if isinstance(asked, Pending) else asked
