@@ -368,9 +368,9 @@ def test_all_that_is_used_has_a_name_and_a_tool_tip(bench, kind):
 
 
 _USED = (
-    "QPushButton QToolButton QComboBox QCheckBox QSpinBox QDoubleSpinBox QLineEdit QTableWidget"
-    " QProgressBar ctkCollapsibleButton qMRMLNodeComboBox"
-).split()
+    *("QPushButton", "QToolButton", "QComboBox", "QCheckBox", "QSpinBox", "QDoubleSpinBox"),
+    *("QLineEdit", "QTableWidget", "QProgressBar", "ctkCollapsibleButton", "qMRMLNodeComboBox"),
+)
 #: They hold widgets of Qt's that have no names of their own.
 _WHOLE = ("QSpinBox", "QDoubleSpinBox", "QComboBox", "qMRMLNodeComboBox", "QLineEdit")
 
