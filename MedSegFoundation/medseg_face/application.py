@@ -7,9 +7,9 @@ from typing import Any
 import medseg_scene
 import qt
 import slicer
-from medseg.companion.link import Server
 from medseg_scene import CompanionOwner
 from medseg_scene import settings as keys
+from medseg_scene.servers import chosen
 from medseg_scene.settings import Settings
 
 from .loop import QtLoop
@@ -53,9 +53,9 @@ class Face:
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {}
-        url = self.settings.get(keys.SERVER_URL, "")
-        if url:
-            options["server"] = Server(url, ca=self.settings.get(keys.SERVER_CA, "") or None)
+        server = chosen(self.settings)
+        if server is not None:
+            options["server"] = server
         python = self.settings.get(keys.WORKER_PYTHON, "")
         if python:
             options["python"] = python

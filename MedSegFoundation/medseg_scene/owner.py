@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from medseg.companion.link import Companion, Server
@@ -62,6 +62,12 @@ class CompanionOwner:
         if self._companion is not None:
             self.greeting = self._companion.connect(server)
         self._tell(f"Working on {server.url}." if server else "Working on this computer.")
+
+    def use_python(self, python: str | None, env: Mapping[str, str] | None = None) -> None:
+        """Run the helper with another interpreter, now or once it is started; None: this one."""
+        self._options["python"], self._options["env"], self.greeting = python, env, None
+        if self._companion is not None:
+            self._companion.use_python(python, env)
 
     def greet(self) -> Pending[Welcome]:
         """What the other side has and can do; starts the helper when there is none.

@@ -77,6 +77,10 @@ class Helper:
         lines = self._log.read().decode("utf-8", "replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
+    def kill(self) -> None:
+        """Let it die now; ``on_dead`` is called."""
+        self._died()
+
     def end(self) -> None:
         """Ask it to go, and see to it that it went; waits a second at most, mostly far less."""
         farewell = not self._over and self._channel is not None

@@ -100,6 +100,15 @@ class Companion:
             shared.sweep()
             self._launch()
 
+    def use_python(self, python: str | None, env: Mapping[str, str] | None = None) -> None:
+        """Go on with another interpreter (None: this one); open sessions are put back there."""
+        self._python, self._env = python or sys.executable, env
+        self._deaths, self._was_up = 0, False
+        if self._helper is not None:
+            self._helper.kill()
+        elif self.refusal is not None:
+            self.start()
+
     def session(self, image: Image, model: str = "default", device: str = "auto") -> LinkedSession:
         """A new session; its voxels must not change as long as it is open."""
         shared_image = self._images.get(id(image))

@@ -68,6 +68,7 @@ class Environments:
 
     def plan(self, base: str, names: Sequence[str], told: Told, stop: Stop) -> Plan:
         """What an environment made with the Python ``base`` would get; nothing stays of it."""
+        needs.requirements(names)  # better refused now
         with self._made(base, told, stop) as folder:
             return self._planned(folder, names, told, stop)
 
@@ -77,6 +78,7 @@ class Environments:
         Raises `InputError` with the reason, or `CancelledError`; then all is as it was.
         """
         _check_root()
+        needs.requirements(names)
         with self._made(base, told, stop) as folder:
             python = str(_python(folder))
             pins = [
