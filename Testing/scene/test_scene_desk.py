@@ -9,8 +9,8 @@ import slicer
 from desk_kit import Bench, environment, slice_view
 from live_kit import painted
 from medseg import InputError, Point, PromptError, UnsupportedPromptError
-from medseg.companion.link import STOPPED, Server
-from medseg.errors import CancelledError, ConsentError
+from medseg.companion.link import STOPPED
+from medseg.errors import CancelledError
 from medseg_scene import CompanionOwner, Desk, DictSettings, LogicEditor, image_from_volume
 from scene_kit import (
     add_segment,
@@ -554,22 +554,3 @@ def test_a_python_that_does_not_start_is_a_line_and_tried_again_when_asked(volum
     assert bench.mask().any()
     bench.close()
     owner.close()
-
-
-def test_a_server_without_consent_is_a_sentence(scene, volume, segmentation):
-    owner = CompanionOwner(env=environment(MEDSEG_TEST_SECONDS="0"))
-    bench = Bench(owner, volume, segmentation)
-    bench.click(6, 8, 5)
-    owner.connect(Server("http://server.invalid:8080"))
-    pending = bench.desk.add(bench.point(6, 8, 15))
-    bench.settle()
-    assert pending.error is not None
-    assert bench.desk.line == str(pending.error)
-    assert not isinstance(pending.error, CancelledError)
-    assert bench.mask()[6, 8, 5]
-    owner.connect(None)
-    bench.click(6, 8, 15)
-    assert bench.mask()[6, 8, 15]
-    bench.close()
-    owner.close()
-    assert ConsentError
