@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from .errors import InputError, ModelError, PromptError
 from .image import Array, Image, Mask
+from .models.sam import spec as sam
 from .patch import MaskPatch
 from .slices import Slices, Stack
 
@@ -113,9 +114,29 @@ class Tracker(Protocol):
         ...
 
 
-def find_tracker(name: str = "default") -> Tracker:
-    """The tracker of that name; raises `ModelError` when there is none."""
+@runtime_checkable
+class Tells(Protocol):
+    """A tracker may also have this."""
+
+    def describe(self, seeds: Iterable[int], axis: int) -> str:
+        """How a result from these slices along an array axis comes to be, as a sentence."""
+        ...
+
+
+def can_propagate(model: str) -> bool:
+    """True when `find_tracker` knows a tracker of that name."""
+    return model in ("default", *BUILT_IN) or sam.can_track(model)
+
+
+def find_tracker(name: str = "default", device: str = "auto") -> Tracker:
+    """The tracker of that name; raises `ModelError` when there is none.
+
+    ``device``: as in `medseg.registry.find`.
+    """
     name = DEFAULT if name == "default" else name
+    if name not in BUILT_IN and sam.is_spec(name):
+        found: Tracker = import_module("medseg.models.sam.tracker").find_sam_tracker(name, device)
+        return found
     if name not in BUILT_IN:
         raise ModelError(
             f"Model '{name}' cannot propagate; choose one of {', '.join(sorted(BUILT_IN))}."

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 
 from .errors import ModelError
 from .model import Model
+from .models.sam import spec as sam
 
 Factory = Callable[[str], Model]
 
@@ -30,12 +31,13 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 def names() -> list[str]:
     """All model names that `find` knows, the default first."""
     plugins = {e.name for e in entry_points(group="medseg.models")}
-    return [DEFAULT, *sorted((set(BUILT_IN) | plugins) - {DEFAULT})]
+    return [DEFAULT, *sorted((set(BUILT_IN) | plugins | set(sam.names())) - {DEFAULT})]
 
 
 def find(name: str = "default", device: str = "auto") -> Model:
     """The model of that name, ready to open images.
 
+    A name may also be a family of SAM with the path of its weights (see `medseg.models.sam.spec`).
     ``device``: "auto", "cpu", "cuda" or "mps". Raises `ModelError` when the name or device is
     unknown or the model lacks a package.
     """
@@ -45,6 +47,9 @@ def find(name: str = "default", device: str = "auto") -> Model:
     if name in BUILT_IN:
         module, factory = BUILT_IN[name].split(":")
         return _built_in(module, factory)(device)
+    if sam.is_spec(name):
+        found: Model = import_module("medseg.models.sam.model").find_sam(name, device)
+        return found
     for entry in entry_points(group="medseg.models"):
         if entry.name == name:
             plugin: Factory = entry.load()

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 torch.set_num_threads(1)
-WIDTH = 32
+WIDTH = 128
 
 
 def _parts(size):
@@ -77,7 +77,7 @@ def sam2(seed=0, size=64):
         memory_attention_feed_forward_hidden_size=64,
         memory_attention_rope_feat_sizes=[side, side],
         memory_encoder_hidden_size=WIDTH,
-        memory_encoder_output_channels=16,
+        memory_encoder_output_channels=64,
         mask_downsampler_embed_dim=WIDTH,
         memory_fuser_embed_dim=WIDTH,
         memory_fuser_intermediate_dim=64,

@@ -25,6 +25,8 @@ class Menu:
 
     def order(self, name: str) -> str:
         """The name to ask the service for; raises `ModelError` when it is not offered."""
+        if not self._chosen and ":" in name:
+            raise ModelError("This server takes no paths; choose one of the models it offers.")
         if not self._chosen or name in self._chosen:
             return name
         if name == "default":

@@ -12,7 +12,7 @@ from ..actions import Add, from_data
 from ..errors import InputError, MedsegError
 from ..image import Mask
 from ..patch import MaskPatch
-from ..propagation import BUILT_IN, propagate
+from ..propagation import Tells, can_propagate, find_tracker, propagate
 from ..protocol.messages import JobRequest
 from ..protocol.problems import to_problem
 from ..session import Session
@@ -62,19 +62,23 @@ def work_of(
 def _propagation(
     request: JobRequest, session: Session, model: Guarded, cancelled: Callable[[], bool]
 ) -> Work:
-    own = model.name in BUILT_IN
+    own = can_propagate(model.name)
+    tracker = find_tracker(model.name if own else "default", model.device)
+    seeds = _seeds(request, session.mask)
     frames = propagate(
         session.image,
         session.mask,
-        _seeds(request, session.mask),
+        seeds,
         axis=request.axis,
         first=request.first,
         last=request.last,
-        model=model.name if own else "default",
+        model=tracker,
     )
     work = Work(session.mask, session.mask.copy())
     if not own:
         work.notes.append(f"'{model.name}' cannot propagate; the default method did it.")
+    if isinstance(tracker, Tells):
+        work.notes.append(tracker.describe(seeds, request.axis))
 
     def pieces() -> Iterator[Piece]:
         while frame := model.run(lambda: None if cancelled() else next(frames, None)):

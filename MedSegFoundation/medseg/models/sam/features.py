@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import IO
+from typing import Any
 
 import numpy as np
 
 from ...image import Array
 
-#: Bytes of encoded slices kept in memory and on disk. At 512 pixels a slice of SAM 2 has 2 MB.
-MEMORY_BYTES, DISK_BYTES = 256 << 20, 4 << 30
+#: Bytes of encoded slices kept in memory and on disk: a slice of SAM 2 has 4.2 MB at 512 pixels.
+MEMORY_BYTES, DISK_BYTES = 256 << 20, 8 << 30
+#: Part of the free disk that may be taken.
+DISK_PART = 0.5
 
-#: The maps of one slice, float16.
+#: The maps of one slice.
 Maps = list[Array]
 
 
@@ -28,8 +32,8 @@ def key_of(rgb: Array) -> bytes:
 class FeatureCache:
     """Maps by key, the least lately used ones first to the file and then out.
 
-    All entries have the same shapes. The file has no name, so nothing is left behind; when the
-    disk refuses, encoding again is all that happens. Safe for several threads.
+    All entries have the same shapes and types. The file has no name, so nothing is left behind;
+    when the disk refuses, encoding again is all that happens. Safe for several threads.
     """
 
     def __init__(self, memory: int = MEMORY_BYTES, disk: int = DISK_BYTES) -> None:
@@ -38,8 +42,8 @@ class FeatureCache:
         self._near: OrderedDict[bytes, Maps] = OrderedDict()
         self._far: OrderedDict[bytes, int] = OrderedDict()
         self._free: list[int] = []
-        self._file: IO[bytes] | None = None
-        self._shapes: list[tuple[int, ...]] = []
+        self._file: Any = None
+        self._like: Maps = []
 
     def get(self, key: bytes) -> Maps | None:
         """The maps, or None when they are not kept (any more)."""
@@ -58,7 +62,7 @@ class FeatureCache:
 
     def put(self, key: bytes, maps: Maps) -> None:
         with self._lock:
-            self._shapes = [m.shape for m in maps]
+            self._like = maps
             self._keep(key, maps)
 
     def __contains__(self, key: bytes) -> bool:
@@ -76,7 +80,8 @@ class FeatureCache:
 
     @property
     def entry_bytes(self) -> int:
-        return 2 * sum(int(np.prod(shape)) for shape in self._shapes)
+        """Bytes of one entry."""
+        return sum(m.nbytes for m in self._like)
 
     def _keep(self, key: bytes, maps: Maps) -> None:
         self._near[key] = maps
@@ -93,7 +98,10 @@ class FeatureCache:
         slot = self._free.pop() if self._free else len(self._far)
         try:
             if self._file is None:
+                free = shutil.disk_usage(tempfile.gettempdir()).free
+                self._disk = min(self._disk, int(free * DISK_PART))
                 self._file = tempfile.TemporaryFile(prefix="medseg-features-")  # noqa: SIM115
+                weakref.finalize(self, self._file.close)
             self._file.seek(slot * self.entry_bytes)
             self._file.write(b"".join(m.tobytes() for m in maps))
             self._file.flush()
@@ -107,12 +115,11 @@ class FeatureCache:
         assert self._file is not None
         try:
             self._file.seek(slot * self.entry_bytes)
-            content = np.frombuffer(self._file.read(self.entry_bytes), np.float16)
+            maps = [np.empty(m.shape, m.dtype) for m in self._like]
+            whole = all(self._file.readinto(m) == m.nbytes for m in maps)
         except OSError:
             return None
-        sizes = np.cumsum([int(np.prod(shape)) for shape in self._shapes])
-        parts = np.split(content, sizes[:-1])
-        return [p.reshape(s) for p, s in zip(parts, self._shapes, strict=True)]
+        return maps if whole else None
 
 
 class Ahead:

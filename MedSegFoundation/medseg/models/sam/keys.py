@@ -16,6 +16,7 @@ _MLP3 = {"0": "proj_in", "1": "layers.0", "2": "proj_out"}
 _MLP2 = {"0": "proj_in", "1": "proj_out"}
 _DOWN = {"0": "conv1", "1": "layer_norm1", "3": "conv2", "4": "layer_norm2", "6": "conv3"}
 _UP = {"0": "upscale_conv1", "1": "upscale_layer_norm", "3": "upscale_conv2"}
+_DOWNS = ("conv", "layer_norm")
 _NECK = {"0": "conv1", "1": "layer_norm1", "2": "conv2", "3": "layer_norm2"}
 
 Rule = tuple[str, Any]
@@ -62,9 +63,7 @@ _SAM2: list[Rule] = [
     (r"mask_downsampler\.encoder\.12\.", "mask_downsampler.final_conv."),
     (
         r"mask_downsampler\.encoder\.(\d+)\.",
-        lambda m: (
-            f"mask_downsampler.layers.{int(m[1]) // 3}.{('conv', 'layer_norm')[int(m[1]) % 3]}."
-        ),
+        lambda m: f"mask_downsampler.layers.{int(m[1]) // 3}.{_DOWNS[int(m[1]) % 3]}.",
     ),
     (r"\.out_proj\.", ".o_proj."),
     (r"^maskmem_tpos_enc$", "memory_temporal_positional_encoding"),

@@ -17,24 +17,29 @@ from .pixels import to_bytes, window_of
 from .planes import GridPlane, Plane, natural_axis, planes_of
 from .spec import Spec, read
 from .strokes import asked
-from .weights import check_packages
+from .weights import check_packages, locate, sha256, weights_file
 
 if TYPE_CHECKING:
     from .network import Candidate, Network
 
 #: Slices on either side of the last one that are encoded ahead.
 NEIGHBOURS = 2
+#: Seconds to encode, for each byte of the weights and each pixel; memory beside the weights.
+#: (SAM 2.1 tiny at 512 pixels takes 0.6 s, SAM ViT-B at 1024 takes 10.8 s.)
+SECONDS, BYTES_A_PIXEL = 2e-14, 900
 #: Written into records: changes whenever masks may change.
 VERSION = "1"
 
 
 def find_sam(name: str, device: str = "auto") -> SamModelAdapter:
-    """The model that a spec names (see `medseg.models.sam.spec`); raises `ModelError`."""
+    """The model that a spec names (see `medseg.models.sam.spec`).
+
+    The weights are loaded when the first image is opened. Raises `ModelError` when there are none
+    or a package is absent.
+    """
     spec = read(name)
     check_packages(spec.family)
-    from .network import network
-
-    return SamModelAdapter(spec, network(spec, device))
+    return SamModelAdapter(spec, device)
 
 
 class SamModelAdapter:
@@ -42,10 +47,11 @@ class SamModelAdapter:
 
     version = VERSION
 
-    def __init__(self, spec: Spec, network: Network) -> None:
+    def __init__(self, spec: Spec, device: str = "auto") -> None:
         self.name = spec.name
         self.spec = spec
-        self.network = network
+        self._device = device
+        self._file = weights_file(locate(spec.weights, spec.family), spec.family)
         self.capabilities = Capabilities(
             prompts=spec.family.prompts,
             dimensions=frozenset({"2d", "3d", "2d+t"}),
@@ -58,11 +64,24 @@ class SamModelAdapter:
 
     @property
     def weights_hash(self) -> str:
-        return self.network.sha256
+        return sha256(self._file)
 
     def open(self, image: Image) -> OpenSam:
-        """Costs nothing: slices are encoded when prompts need them."""
-        return OpenSam(image, self.spec, self.network)
+        """Load the network; slices are encoded when prompts need them.
+
+        Raises `ModelError` when the weights do not fit (see `medseg.models.sam.weights`).
+        """
+        from .network import network
+
+        return OpenSam(image, self.spec, network(self.spec, self._device))
+
+    def estimate(self, shape: tuple[int, int, int]) -> tuple[float, float, int]:
+        """See `medseg.service.estimate`; on two cores of a CPU, for a slice not yet encoded."""
+        family = self.spec.family
+        weights = self._file.stat().st_size
+        pixels = (self.spec.size or family.size) ** 2
+        seconds = weights * pixels * SECONDS
+        return 0.0, seconds, int(3 * weights + BYTES_A_PIXEL * pixels)
 
 
 class OpenSam:

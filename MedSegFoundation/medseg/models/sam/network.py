@@ -46,6 +46,7 @@ class Network:
         self.size = int(vision.image_size if family.kind == "sam" else module.image_size)
         self.cache = FeatureCache()
         self._turn = threading.Lock()
+        self._position: Any = None
         self._waiting = 0
 
     def knows(self, rgb: Array) -> bool:
@@ -53,9 +54,10 @@ class Network:
         return key_of(rgb) in self.cache
 
     def maps(self, rgb: Array) -> list[Any]:
-        """Encoded slice ``(A, B, 3)`` uint8, as tensors; encoded only if it is not known.
+        """Encoded slice ``(A, B, 3)`` uint8, as tensors ``(1, C, H, W)``, the coarsest last.
 
-        Always rounded to float16, so that a mask does not depend on what happened to be known.
+        Encoded only if it is not known, and kept exactly, so that a mask does not depend on what
+        happened to be known.
         """
         key = key_of(rgb)
         self._waiting += 1
@@ -83,7 +85,7 @@ class Network:
         several = len(asked.points) == 1 and not len(asked.boxes) and asked.mask is None
         several = several and "point" in self.family.prompts
         logits, ious = self._decode(self.maps(rgb), asked, shape, several)
-        flats = self._to_slice(logits, shape)
+        flats = self.to_slice(logits, shape)
         order = np.argsort(-ious, kind="stable")
         return [Candidate(flats[n], float(ious[n])) for n in order]
 
@@ -103,11 +105,13 @@ class Network:
         if self.family.kind == "sam":
             made = [self.module.get_image_embeddings(pixels)]
         else:
-            made = self.module.get_image_features(pixels, return_dict=True).fpn_hidden_states
-        return [m.half().cpu().numpy() for m in made]
+            out = self.module.get_image_features(pixels, return_dict=True)
+            made = self._squares(out.fpn_hidden_states)
+            self._position = out.fpn_position_encoding[-1]
+        return [np.ascontiguousarray(m.cpu().numpy()) for m in made]
 
     def _tensors(self, maps: Maps) -> list[Any]:
-        return [torch.from_numpy(m).to(self.device).float() for m in maps]
+        return [torch.from_numpy(m).to(self.device) for m in maps]
 
     def _decode(
         self, maps: list[Any], asked: Asked, shape: tuple[int, ...], several: bool
@@ -123,7 +127,7 @@ class Network:
 
     def _decode_sam2(self, maps: list[Any], given: dict[str, Any], several: bool) -> Any:
         module = self.module
-        *fine, coarse = self.squares(maps)
+        *fine, coarse = maps
         coarse = coarse + module.no_memory_embedding.view(1, -1, 1, 1)
         sparse, dense = module.prompt_encoder(**given)
         logits, ious, _, _ = module.mask_decoder(
@@ -136,15 +140,20 @@ class Network:
         )
         return logits[0], ious[0]
 
-    def squares(self, maps: list[Any]) -> list[Any]:
+    def _squares(self, maps: list[Any]) -> list[Any]:
         """Maps of SAM 2, ``(H*W, 1, C)`` each, as ``(1, C, H, W)``."""
         sizes = self.module.backbone_feature_sizes
         return [
             m.permute(1, 2, 0).view(1, m.shape[2], *s) for m, s in zip(maps, sizes, strict=True)
         ]
 
+    @property
+    def position(self) -> Any:
+        """Place of each pixel of the coarsest map ``(H*W, 1, C)``, once something is encoded."""
+        return self._position
+
     def given(self, asked: Asked, shape: tuple[int, ...]) -> dict[str, Any]:
-        """Prompts as the networks take them: ``input_points``, ``_labels``, ``_boxes``, ``_masks``."""
+        """Prompts as the networks take them: points with labels, boxes, mask logits."""
         found: dict[str, Any] = dict.fromkeys(
             ("input_points", "input_labels", "input_boxes", "input_masks")
         )
@@ -174,7 +183,7 @@ class Network:
         square = F.pad(square, (0, self.size - b, 0, self.size - a)) * MASK_SCALE + MASK_BIAS
         return F.interpolate(square, (self.size // 4,) * 2, mode="bilinear", antialias=True)
 
-    def _to_slice(self, logits: Any, shape: tuple[int, ...]) -> list[Mask]:
+    def to_slice(self, logits: Any, shape: tuple[int, ...]) -> list[Mask]:
         """Logits ``(M, h, w)`` as masks ``(A, B)``."""
         values = logits[None].float()
         if self.family.likely:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from ...errors import ModelError
@@ -59,7 +60,6 @@ def sam2_config(shapes: Shapes, size: int) -> Any:
     """
     from transformers import Sam2HieraDetConfig, Sam2VisionConfig
 
-    blocks = "vision_encoder.backbone.blocks"
     hidden = shapes["vision_encoder.backbone.patch_embed.projection.weight"][0]
     count = 1 + max(_numbers(shapes, r"vision_encoder\.backbone\.blocks\.(\d+)\."))
     if (hidden, count) not in _HIERA:
@@ -73,12 +73,11 @@ def sam2_config(shapes: Shapes, size: int) -> Any:
     backbone = Sam2HieraDetConfig(
         hidden_size=hidden,
         image_size=[size, size],
-        blocks_per_stage=[b - a for a, b in zip(starts, starts[1:], strict=False)],
+        blocks_per_stage=[b - a for a, b in pairwise(starts)],
         embed_dim_per_stage=widths,
         window_positional_embedding_background_size=[height, width],
         **_HIERA[hidden, count],
     )
-    assert f"{blocks}.0.layer_norm1.weight" in shapes
     vision = Sam2VisionConfig(backbone_config=backbone, backbone_channel_list=widths[::-1])
     return fitted(_video_config(shapes, vision), size)
 

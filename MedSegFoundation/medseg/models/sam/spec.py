@@ -9,7 +9,8 @@ medsam2                                    the weights that MEDSEG_MEDSAM2 names
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from ...errors import ModelError
@@ -40,12 +41,27 @@ class Spec:
     memory: str = "fifo"
     drop: float = 0.0
     direction: str = "both"
-    licence: str = field(default="")
+    licence: str = ""
+
+
+def names() -> list[str]:
+    """What can be used here by name: families whose weights are set, and stored models."""
+    found = [f.name for f in FAMILIES.values() if os.environ.get(f.variable)]
+    return [*found, *_store_names()]
 
 
 def is_spec(name: str) -> bool:
     """True when ``name`` may name a model of this package."""
-    return name.partition(":")[0].partition("?")[0] in FAMILIES or _stored(name) is not None
+    path = name.partition("?")[0]
+    return path.partition(":")[0] in FAMILIES or _stored(path) is not None
+
+
+def can_track(name: str) -> bool:
+    """True when the model of that name can follow an object from slice to slice."""
+    path = name.partition("?")[0]
+    stored = _stored(path)
+    family = FAMILIES.get(path.partition(":")[0]) if stored is None else stored[0]
+    return family is not None and family.video
 
 
 def read(name: str) -> Spec:
@@ -69,20 +85,26 @@ def read(name: str) -> Spec:
 
 def _stored(name: str) -> tuple[Family, str, str] | None:
     """Family, path and licence of a model that the store keeps under that name."""
-    try:
-        from ...store import Store
-    except ImportError:
-        return None
+    from ...store import Store  # loads more than a look at names deserves
+
     store = Store()
     for entry in store.known():
-        if entry.name == name and (family := family_of(name, entry.adapter)) is not None:
-            path = store.path(name)
-            return None if path is None else (family, str(path), entry.weights_licence)
+        family = family_of(name, entry.adapter)
+        if entry.name == name and family is not None and (copy := store.copy(name)) is not None:
+            return family, str(copy.path), entry.weights_licence
     return None
 
 
-def _options(query: str) -> dict[str, object]:
-    found: dict[str, object] = {}
+def _store_names() -> list[str]:
+    from ...store import Store
+
+    store = Store()
+    known = [e.name for e in store.known() if family_of(e.name, e.adapter) is not None]
+    return [name for name in known if store.copy(name) is not None]
+
+
+def _options(query: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in OPTIONS:
             raise ModelError(f"'{name}' is not an option; known are {', '.join(OPTIONS)}.")

@@ -12,6 +12,7 @@ import json
 import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -43,16 +44,19 @@ class Loaded:
 def load(weights: str, family: Family, size: int | None = None) -> Loaded:
     """The network of a file, folder or cached hub id; ``size``: input pixels instead of its own.
 
-    Raises `ModelError` with what is wrong: nothing there, a wrong kind, a damaged or unsafe file,
-    keys that do not fit, a package that is absent.
+    Nothing is fetched. Raises `ModelError` with what is wrong: nothing there, a wrong kind, a
+    damaged or unsafe file, keys that do not fit, a package that is absent.
     """
     check_packages(family)
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     path = locate(weights, family)
-    network, file = _folder(path, family, size) if path.is_dir() else _file(path, family, size)
-    return Loaded(network.eval().requires_grad_(False), _sha256(file), path)
+    file = weights_file(path, family)
+    network = _original(file, family, size)
+    if network is None:
+        network = _folder(file.parent, file, family, size)
+    return Loaded(network.eval().requires_grad_(False), sha256(file), path)
 
 
 def check_packages(family: Family) -> None:
@@ -78,17 +82,31 @@ def locate(weights: str, family: Family) -> Path:
     )
 
 
-def _folder(path: Path, family: Family, size: int | None) -> tuple[Any, Path]:
-    """A folder in the format of transformers."""
+def weights_file(path: Path, family: Family) -> Path:
+    """The file with the tensors; raises `ModelError` when a folder does not have one."""
+    if path.is_file():
+        return path
+    files = [path / name for name in ("model.safetensors", "pytorch_model.bin")]
+    singles = sorted([*path.glob("*.pt"), *path.glob("*.pth")])
+    found = next((f for f in files if f.is_file()), singles[0] if len(singles) == 1 else None)
+    if found is None:
+        raise ModelError(
+            f"The folder '{path}' holds no model.safetensors; give the file with the weights of "
+            f"{family.title}."
+        )
+    return found
+
+
+def sha256(file: Path) -> str:
+    """The hash of a file, in hex; remembered while the file does not change."""
+    status = file.stat()
+    return _sha256(file, status.st_mtime_ns, status.st_size)
+
+
+def _folder(path: Path, file: Path, family: Family, size: int | None) -> Any:
+    """The network of a folder in the format of transformers."""
     import transformers
 
-    files = [path / name for name in ("model.safetensors", "pytorch_model.bin")]
-    file = next((f for f in files if f.is_file()), None)
-    if file is None:
-        singles = sorted([*path.glob("*.pt"), *path.glob("*.pth")])
-        if len(singles) == 1:
-            return _file(singles[0], family, size)
-        raise ModelError(f"The folder '{path}' holds no model.safetensors; give the weights file.")
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -116,12 +134,15 @@ def _folder(path: Path, family: Family, size: int | None) -> tuple[Any, Path]:
     except (OSError, RuntimeError, ValueError, pickle.UnpicklingError, EOFError) as error:
         raise _unreadable(file, error) from error
     _refuse_gaps(file, told["missing_keys"], told["unexpected_keys"], told["mismatched_keys"])
-    return network, file
+    return network
 
 
-def _file(path: Path, family: Family, size: int | None) -> tuple[Any, Path]:
-    """An original checkpoint."""
+def _original(path: Path, family: Family, size: int | None) -> Any:
+    """The network of an original checkpoint; None when a config.json beside it says the layout."""
     import transformers
+
+    if path.suffix not in (".pt", ".pth") and (path.parent / "config.json").is_file():
+        return None
 
     state = plain(_tensors(path))
     kind = kind_of(state)
@@ -145,7 +166,7 @@ def _file(path: Path, family: Family, size: int | None) -> tuple[Any, Path]:
     wrong = [k for k, shape in shapes.items() if k in own and tuple(own[k].shape) != shape]
     _refuse_gaps(path, own.keys() - made.keys(), made.keys() - own.keys(), wrong)
     network.load_state_dict(made, strict=True)
-    return network, path
+    return network
 
 
 def _tensors(path: Path) -> Mapping[str, Any]:
@@ -157,9 +178,7 @@ def _tensors(path: Path) -> Mapping[str, Any]:
 
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except pickle.UnpicklingError as error:
-        raise _unreadable(path, error) from error
-    except Exception as error:  # torch and safetensors raise many kinds for a damaged file
+    except Exception as error:  # what is told is the same for all kinds that a bad file raises
         raise _unreadable(path, error) from error
     for holder in _HOLDERS:
         if isinstance(content, Mapping) and isinstance(content.get(holder), Mapping):
@@ -203,16 +222,10 @@ def _gaps(path: Path, missing: list[str], unexpected: list[str]) -> ModelError:
     )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if _DIGEST else _by_hand(file)
-
-
-_DIGEST = hasattr(hashlib, "file_digest")  # Python 3.11
-
-
-def _by_hand(file: Any) -> str:
+@lru_cache(maxsize=32)
+def _sha256(file: Path, _changed: int, _size: int) -> str:
     digest = hashlib.sha256()
-    while part := file.read(1 << 20):
-        digest.update(part)
+    with file.open("rb") as stream:
+        while part := stream.read(1 << 22):
+            digest.update(part)
     return digest.hexdigest()
