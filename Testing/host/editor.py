@@ -71,6 +71,7 @@ class qMRMLSegmentEditorWidget(OfScene, ViewEvents, EditorKeys):
         self._application().layoutManager().layoutChanged.disconnect(self._layout_changed)
         self.removeViewObservations()
         self.uninstallKeyboardShortcuts()
+        self._history.let_go()
         self._forget_node()
         for effect in self._effects:
             effect.call("cleanup")
@@ -302,7 +303,10 @@ class History(QtWidgets.QGroupBox):
         for button in self._buttons:
             row.addWidget(button)
         event = self._logic.SegmentationHistoryChangedEvent
-        self._logic.AddObserver(event, lambda *_: self.update_buttons())
+        self._tag = self._logic.AddObserver(event, lambda *_: self.update_buttons())
+
+    def let_go(self) -> None:
+        self._logic.RemoveObserver(self._tag)
 
     def _button(self, name: str, slot: Any) -> QtWidgets.QToolButton:
         button = QtWidgets.QToolButton(self)
