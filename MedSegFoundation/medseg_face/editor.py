@@ -45,15 +45,21 @@ class EffectEditor:
     def remove(self, segmentation: Any, segment_id: str, labelmap: Any) -> None:
         self._modify(segmentation, segment_id, labelmap, "ModificationModeRemove")
 
+    def can_undo(self) -> bool:
+        return self._ready("UndoButton")
+
+    def can_redo(self) -> bool:
+        return self._ready("RedoButton")
+
     def undo(self) -> None:
         """Raises `PromptError` when there is nothing to undo."""
-        if not self._ready("UndoButton"):
+        if not self.can_undo():
             raise PromptError("There is nothing to undo.")
         self._widget.undo()
 
     def redo(self) -> None:
         """Raises `PromptError` when there is nothing to redo."""
-        if not self._ready("RedoButton"):
+        if not self.can_redo():
             raise PromptError("There is nothing to redo.")
         self._widget.redo()
 

@@ -29,8 +29,8 @@ class HistoryButtons(Part):
     def refresh(self) -> None:
         reason = self.desk.reason
         tip = _("Take back the last prompt or edit, prompts and mask together.")
-        self.usable(self.undo, tip, reason)
-        self.usable(self.redo, _("Do again what was undone."), reason)
+        self.usable(self.undo, tip, self.desk.cannot_undo)
+        self.usable(self.redo, _("Do again what was undone."), self.desk.cannot_redo)
         tip = _("Empty the segment and forget its prompts; Undo brings both back.")
         none = "" if self.desk.entries else _("This segment has no prompts to clear.")
         self.usable(self.clear, tip, reason or none)

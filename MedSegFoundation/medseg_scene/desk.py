@@ -132,6 +132,17 @@ class Desk(Switches):
         return None if self._live is None else self._live.shown_preview
 
     @property
+    def cannot_undo(self) -> str:
+        """ "" or why there is nothing to undo."""
+        able = self.editor.can_undo() if self._live is None else self._live.can_undo
+        return self.reason or ("" if able else "There is nothing to undo.")
+
+    @property
+    def cannot_redo(self) -> str:
+        """ "" or why there is nothing to redo."""
+        return self.reason or ("" if self.editor.can_redo() else "There is nothing to redo.")
+
+    @property
     def image_slices(self) -> tuple[int, int, int]:
         """Number of slices of the source volume along K, J and I; zeros without one."""
         return self._place.slices

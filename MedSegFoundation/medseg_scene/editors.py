@@ -32,6 +32,10 @@ class Editor(Protocol):
         """Take it (1 = remove) out of a segment, under the rules of the node."""
         ...
 
+    def can_undo(self) -> bool: ...
+
+    def can_redo(self) -> bool: ...
+
     def undo(self) -> None:
         """Raises `PromptError` when there is nothing to undo."""
         ...
@@ -86,13 +90,19 @@ class LogicEditor:
     def remove(self, segmentation: Any, segment_id: str, labelmap: Any) -> None:
         self._modify(segmentation, segment_id, labelmap, self._logic.ModificationModeRemove)
 
+    def can_undo(self) -> bool:
+        return bool(self._logic.CanUndo())
+
+    def can_redo(self) -> bool:
+        return bool(self._logic.CanRedo())
+
     def undo(self) -> None:
-        if not self._logic.CanUndo():
+        if not self.can_undo():
             raise PromptError("There is nothing to undo.")
         self._logic.Undo()
 
     def redo(self) -> None:
-        if not self._logic.CanRedo():
+        if not self.can_redo():
             raise PromptError("There is nothing to redo.")
         self._logic.Redo()
 

@@ -215,14 +215,17 @@ class LiveSession:
 
         return self._ask(make)
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` has something to take back."""
+        return bool(self._asked()) or self.shown_preview is not None or self.editor.can_undo()
+
     def undo(self) -> None:
         """Take back what was asked last: what waits is left out, else the scene goes back.
 
         Raises `PromptError` when there is nothing to undo.
         """
-        work = self._works.known()
-        asked = [] if work is None else [r for r in [work.current, *work.queue] if r is not None]
-        asked = [r for r in asked if not r.pending.finished]
+        work, asked = self._works.known(), self._asked()
         if asked:
             asked[-1].pending.cancel()
         elif work is not None and work.preview is not None:
@@ -333,6 +336,12 @@ class LiveSession:
         self._on_change()
 
     # Helpers
+
+    def _asked(self) -> list[Request]:
+        """What was asked for the shown segment and has no result yet."""
+        work = self._works.known()
+        found = [] if work is None else [work.current, *work.queue]
+        return [r for r in found if r is not None and not r.pending.finished]
 
     def _ask(self, make: Callable[[], tuple[Work, Request]]) -> Pending[Step]:
         try:

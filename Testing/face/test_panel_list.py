@@ -197,6 +197,20 @@ def test_undo_and_clear_go_through_the_list(bench, panel, table):
     assert table.rowCount == 2
 
 
+def test_undo_and_redo_say_when_there_is_nothing(bench, panel):
+    history = panel.history
+    assert not history.undo.enabled
+    assert history.undo.toolTip == "There is nothing to undo."
+    bench.click(3, 4, 5)
+    assert history.undo.enabled
+    assert history.redo.toolTip == "There is nothing to redo."
+    for _ in range(5):
+        history.undo.click()
+        bench.settle()
+    assert not history.undo.enabled
+    assert history.redo.enabled
+
+
 def test_another_segment_has_its_own_list(bench, table):
     bench.click(3, 4, 5)
     other = bench.segmentation.GetSegmentation().AddEmptySegment("other")
