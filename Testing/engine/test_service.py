@@ -97,6 +97,26 @@ def test_a_second_session_on_an_image_sends_nothing(backend):
     Follower(backend, image).add(point(1, 1, 1))
 
 
+def test_sessions_on_the_same_image_share_what_the_model_has_open(backend, monkeypatch):
+    import medseg_test_models as models
+
+    opened, plain = [], models.Painter.open
+    monkeypatch.setattr(
+        models.Painter, "open", lambda self, image: opened.append(1) or plain(self, image)
+    )
+    first, second = (Follower(backend, an_image(), "painter") for _ in range(2))
+    assert len(opened) == 1
+    first.add(point(1, 1, 1))
+    other = second.add(point(4, 4, 4))
+    assert not np.array_equal(first.mask, second.mask)
+    backend.close_session(first.info.session)
+    assert second.add(point(1, 1, 1)).voxels > other.voxels
+    assert len(opened) == 1
+    backend.close_session(second.info.session)
+    Follower(backend, an_image(), "painter")
+    assert len(opened) == 2
+
+
 def test_a_session_is_put_back_without_running_the_model(service):
     first = Follower(service.backend("a"), an_image())
     for n in range(3):

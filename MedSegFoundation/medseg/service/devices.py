@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import MedsegError, ModelError
+from ..image import Image
 from ..model import Model
 from ..protocol.messages import ModelInfo
 from ..registry import DEFAULT, find, names
 from . import estimate
 from .counters import Counters
-from .guarded import GuardedModel
+from .guarded import GuardedModel, Opened
 from .log import event
 from .queue import DeviceQueue
 from .settings import Settings
@@ -42,6 +43,9 @@ class LocalRunner:
         self._models: dict[tuple[str, str], Model] = {}
         self._infos: dict[str, ModelInfo] = {}
         self._open: weakref.WeakSet[GuardedModel] = weakref.WeakSet()
+        self._shared: weakref.WeakValueDictionary[tuple[str, str, int], Opened] = (
+            weakref.WeakValueDictionary()
+        )
         self._closed = False
 
     def devices(self) -> list[str]:
@@ -97,6 +101,19 @@ class LocalRunner:
             except ImportError as error:
                 raise ModelError(f"The model '{name}' lacks a package ({error}).") from error
         return self._models[name, device]
+
+    def opened(self, name: str, device: str, image: Image) -> Opened:
+        """On the device's thread: an image open in a model, the same for all sessions on it.
+
+        Opening takes seconds, and its mask is a function of the prompts alone.
+        """
+        key = name, device, id(image)
+        shared = self._shared.get(key)
+        if shared is None:
+            shared = Opened(image, self.loaded(name, device).open(image))
+            with self._lock:
+                self._shared[key] = shared
+        return shared
 
     def keep(self, model: GuardedModel) -> None:
         """Know a model whose open image can be dropped."""

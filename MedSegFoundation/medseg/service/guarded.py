@@ -21,6 +21,14 @@ T = TypeVar("T")
 _SHORT = "There is not enough memory for this image; crop it to the region of interest."
 
 
+class Opened:
+    """An image that a model has open, for as long as any session uses it."""
+
+    def __init__(self, image: Image, model: OpenImage) -> None:
+        self.image = image
+        self.model = model
+
+
 class GuardedModel:
     """See `medseg.service.runner.Guarded`."""
 
@@ -33,8 +41,7 @@ class GuardedModel:
         self._asked = asked
         self._runner = runner
         self._user = user
-        self._image: Image | None = None
-        self._opened: OpenImage | None = None
+        self._opened: Opened | None = None
         self._notes: list[str] = []
 
     def open(self, image: Image) -> OpenImage:
@@ -77,7 +84,7 @@ class GuardedModel:
 
     def release(self) -> None:
         """Free what is open; it is opened again when needed."""
-        self._image = self._opened = None
+        self._opened = None
 
     def _twice(self, image: Image, call: Callable[[OpenImage], T]) -> T:
         """On the device's thread: try, make room, try again."""
@@ -91,10 +98,9 @@ class GuardedModel:
         raise MemoryShortError(_SHORT)
 
     def _ready(self, image: Image) -> OpenImage:
-        if self._opened is None or self._image is not image:
-            opened = self._runner.loaded(self._asked, self.device).open(image)
-            self._image, self._opened = image, opened
-        return self._opened
+        if self._opened is None or self._opened.image is not image:
+            self._opened = self._runner.opened(self._asked, self.device, image)
+        return self._opened.model
 
 
 class _Open:
