@@ -8,8 +8,9 @@ voxel for voxel, when the other side is gone.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from .image import Mask
 from .packing import MOST_VOXELS, Bits, pack_mask, pack_patch, unpack_mask, unpack_patch
 from .patch import MaskPatch
 from .prompts import Prompt, from_dict, to_dict
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -116,25 +119,34 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-able data; masks and prompts that states share are stored once."""
-        prompts: list[Prompt] = []
-        starts: list[Bits] = []
-        turns = [*self.done, *self.undone, (self.state, None)]
+        return next(data for data in self.packing() if data is not None)
+
+    def packing(self) -> Iterator[dict[str, Any] | None]:
+        """`to_dict` for those who cannot wait: None after each mask that is packed, then it."""
+        prompts: _Shared[Prompt] = _Shared()
+        starts: _Shared[Bits] = _Shared()
         states = []
-        for state, patch in turns:
+        for state, patch in [*self.done, *self.undone, (self.state, None)]:
             states.append(
                 {
-                    "prompts": [_place(p, prompts) for p in state.prompts],
+                    "prompts": [prompts.place(p) for p in state.prompts],
                     "baked": state.baked,
-                    "start": None if state.start is None else _place(state.start, starts),
+                    "start": None if state.start is None else starts.place(state.start),
                     "patch": None if patch is None else pack_patch(patch),
                 }
             )
-        return {
-            "prompts": [to_dict(p) for p in prompts],
-            "starts": [bits.to_dict() for bits in starts],
+            yield None
+        for bits in starts.items:
+            bits.pack()
+            yield None
+        mask = pack_mask(self.mask)
+        yield None
+        yield {
+            "prompts": [to_dict(p) for p in prompts.items],
+            "starts": [bits.to_dict() for bits in starts.items],
             "states": states,
             "done": len(self.done),
-            "mask": pack_mask(self.mask),
+            "mask": mask,
         }
 
     @classmethod
@@ -177,16 +189,22 @@ def _refuse_many(states: int, starts: int, shape: tuple[int, int, int]) -> None:
         raise InputError("The stored session is too large to be taken over.")
 
 
-def _place(item: Any, known: list[Any]) -> int:
-    """Where ``item`` (the very object) stands in ``known``; it is put there when new."""
-    for number, other in enumerate(known):
-        if other is item:
-            return number
-    known.append(item)
-    return len(known) - 1
-
-
 def _pick(items: list[Any], number: Any) -> Any:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(items):
         raise InputError("The stored session cannot be read (it points at what is not there).")
     return items[number]
+
+
+class _Shared(Generic[T]):
+    """The very objects that several states have in common, each once."""
+
+    def __init__(self) -> None:
+        self.items: list[T] = []
+        self._places: dict[int, int] = {}
+
+    def place(self, item: T) -> int:
+        """Where it stands; it is put there when new."""
+        if id(item) not in self._places:
+            self._places[id(item)] = len(self.items)
+            self.items.append(item)
+        return self._places[id(item)]

@@ -45,7 +45,9 @@ class Bits:
         part = mask[box]
         a, b, c = part.shape
         first, row, column = (side.start for side in box)
-        return cls((k, j, i), (first, row, column), (a, b, c), np.packbits(part).tobytes())
+        # Whole bytes from every eight slices, and no copy of all: that would be half of the time.
+        pieces = [np.packbits(part[n : n + 8]).tobytes() for n in range(0, a, 8)]
+        return cls((k, j, i), (first, row, column), (a, b, c), b"".join(pieces))
 
     def mask(self) -> Mask:
         """The mask, a new one each time."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,14 @@ from ..history import State, read_only
 from ..image import Image, Mask
 from ..packing import Bits, unpack_patch
 from ..prompts import Prompt
-from ..protocol.messages import JobEvent, JobRequest, SessionInfo, decode, encode
+from ..protocol.messages import (
+    JobEvent,
+    JobRequest,
+    SessionInfo,
+    SessionRequest,
+    decode,
+    encode,
+)
 from ..protocol.mirror import Mirror
 from ..session import Step
 from .images import SharedImage
@@ -49,6 +57,7 @@ class LinkedSession:
         self._busy = False
         self._closed = False
         self._openings = 0
+        self._packing: Iterator[SessionRequest | None] | None = None
 
     @property
     def image(self) -> Image:
@@ -194,6 +203,8 @@ class LinkedSession:
     def helper_lost(self) -> None:
         """The other side is gone; calls under way are told so themselves."""
         self.name = None
+        if self._packing is not None:
+            self._packing, self._busy = None, False
 
     def unopen(self, image_too: bool = False) -> None:
         """Open the session anew before the next step."""
@@ -226,7 +237,7 @@ class LinkedSession:
 
     def fail_all(self, error: MedsegError) -> None:
         """Nothing that was asked for can be done."""
-        self._busy = False
+        self._busy, self._packing = False, None
         queue, self._queue = self._queue, deque()
         self.opened.fail(error)
         for step in queue:
@@ -246,8 +257,21 @@ class LinkedSession:
         if self._image.name is None:
             self._image.put(self._image_there)
         else:
-            request = encode(self.mirror.open_request(self._image.name))
-            self.companion.call("open_session", {"request": request}, self._session_there)
+            self._packing = self.mirror.opening(self._image.name)
+            self._pack(self._packing)
+
+    def _pack(self, packing: Iterator[SessionRequest | None]) -> None:
+        """A piece of what opens the session in each turn: undo and redo of a large image are
+        much to pack."""
+        if packing is not self._packing:
+            return  # something came in between
+        request = next(packing)
+        if request is None:
+            self.companion.watcher.call_later(0, partial(self._pack, packing))
+            return
+        self._packing = None
+        args = {"request": encode(request)}
+        self.companion.call("open_session", args, self._session_there)
 
     def _image_there(self, name: str | None, error: MedsegError | None) -> None:
         self._busy = False

@@ -6,7 +6,7 @@ Shapes are ``(K, J, I)``; the affine maps IJK to RAS mm.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -226,7 +226,14 @@ T = TypeVar("T")
 
 def encode(message: Any) -> Json:
     """A message as a JSON-able dictionary; fields that are None are left out."""
-    return {k: v for k, v in asdict(message).items() if v is not None}
+    return {k: _plain(v) for k, v in vars(message).items() if v is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Messages inside a message as plain data; what is plain already is not copied."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def decode(kind: type[T], data: Any) -> T:

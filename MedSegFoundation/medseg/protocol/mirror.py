@@ -7,7 +7,7 @@ answers. That serves a blocking client and an event loop alike.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..actions import Accept, Action, Redo, Undo
 from ..errors import RemoteError
@@ -37,11 +37,17 @@ class Mirror:
 
     def open_request(self, image: str) -> SessionRequest:
         """Opens the session, or opens it again where it stood, on the image of that name."""
-        untouched = not (self.history.done or self.history.undone or self.history.mask.any())
-        fresh = untouched and not self.history.state.prompts
-        return SessionRequest(
-            image, self.model, self.device, None if fresh else self.history.to_dict()
-        )
+        return next(request for request in self.opening(image) if request is not None)
+
+    def opening(self, image: str) -> Iterator[SessionRequest | None]:
+        """`open_request` for those who cannot wait: None after each piece of work, then it."""
+        history = self.history
+        if history.done or history.undone or history.state.prompts or history.voxels:
+            for data in history.packing():
+                done = data is not None
+                yield SessionRequest(image, self.model, self.device, data) if done else None
+        else:
+            yield SessionRequest(image, self.model, self.device)
 
     def opened(self, info: SessionInfo) -> None:
         """Take the answer to `open_request`."""
