@@ -70,12 +70,16 @@ class Watched(SamTracker):
         return found
 
 
-def theirs(model, inputs, reverse=False, frames=FRAMES, start=None):
-    """Frame -> logits of transformers' own session; ``inputs``: frame -> mask or points."""
+def theirs(model, inputs, reverse=False, start=None):
+    """Frame -> logits of transformers' own session; ``inputs``: frame -> mask or points.
+
+    Of a mask transformers remembers something else than the authors' code does, so there what we
+    remember of that frame is put into the session.
+    """
     from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
     window = (0, 255)
-    video = torch.cat([to_input(to_bytes(f, window), SAM2, SIZE) for f in frames])
+    video = torch.cat([to_input(to_bytes(f, window), SAM2, SIZE) for f in FRAMES])
     session = Sam2VideoInferenceSession(video=video, dtype=torch.float32)
     index = session.obj_id_to_idx(1)
     for frame, given in inputs.items():
@@ -89,9 +93,20 @@ def theirs(model, inputs, reverse=False, frames=FRAMES, start=None):
             session.add_mask_inputs(index, frame, (square >= 0.5).float())
         session.obj_with_new_inputs = [1]
         model(session, frame_idx=frame)
+        if not isinstance(given, dict):
+            trace = remembered(model, frame, given)
+            stored = session.output_dict_per_obj[index]["cond_frame_outputs"][frame]
+            stored |= {"object_pointer": trace.pointer[None], **trace.tokens}
     start = max(inputs) if start is None else start
     outs = model.propagate_in_video_iterator(session, start_frame_idx=start, reverse=reverse)
     return {out.frame_idx: out.pred_masks for out in outs}
+
+
+def remembered(model, frame, mask):
+    """What we remember of a prompted frame."""
+    network = Network(model, "0" * 64, SAM2)
+    maps, steps = network.maps(to_bytes(FRAMES[frame], (0, 255))), Steps(network)
+    return steps.remember(maps, steps.from_mask(maps, mask))
 
 
 def farthest(ours, reference):
@@ -103,6 +118,15 @@ def reference(model):
     """Frame -> logits, from one mask in the middle, both ways."""
     given = {SEED: kit.disk(centre=(26, 28))}
     return {**theirs(model, given), **theirs(model, given, reverse=True)}
+
+
+def clicks(network):
+    """Points in a frame, for us and for transformers."""
+    points = np.array([[20.0, 22.0], [30.0, 10.0]])
+    given = Asked(points, np.array([1, 0]), np.zeros((0, 4)), None)
+    placed = network.given(given, FRAMES.shape[1:])
+    labels = placed["input_labels"]
+    return given, {"point_coords": placed["input_points"], "point_labels": labels}
 
 
 def run(network, change=None, **more):
@@ -144,14 +168,23 @@ def test_several_prompted_frames_are_looked_at_as_transformers_does(model, netwo
 
 
 def test_points_and_a_box_are_decoded_as_transformers_does(model, network):
-    points = np.array([[20.0, 22.0], [30.0, 10.0]])
-    given = Asked(points, np.array([1, 0]), np.zeros((0, 4)), None)
+    given, asked = clicks(network)
     maps = network.maps(to_bytes(FRAMES[3], (0, 255)))
     seen = Steps(network).from_prompts(maps, given, FRAMES.shape[1:])
-    placed = network.given(given, FRAMES.shape[1:])
-    asked = {"point_coords": placed["input_points"], "point_labels": placed["input_labels"]}
-    reference = theirs(model, {3: asked})
-    assert float((seen.logits - reference[3]).abs().max()) < 1e-3
+    assert float((seen.logits - theirs(model, {3: asked})[3]).abs().max()) < 1e-3
+
+
+def test_from_clicks_all_is_what_transformers_makes_unchanged(model, network, monkeypatch):
+    given, asked = clicks(network)
+
+    def from_clicks(views, index):
+        maps = views.maps(index)
+        return views.steps.remember(maps, views.steps.from_prompts(maps, given, FRAMES.shape[1:]))
+
+    monkeypatch.setattr(tracker_module._Views, "seed", from_clicks)
+    tracker, _ = run(network)
+    both = {**theirs(model, {SEED: asked}), **theirs(model, {SEED: asked}, reverse=True)}
+    assert farthest(tracker.logits, both) < 1e-3
 
 
 def test_the_second_time_nothing_is_encoded_again(network, monkeypatch):

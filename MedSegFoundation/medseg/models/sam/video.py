@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812 (the name everybody knows)
 
 from ...image import Array, Mask
 from ...memory import Feature
-from .network import Network
+from .network import MASK_BIAS, MASK_SCALE, Network
 from .pixels import fit
 from .strokes import Asked
 
@@ -69,10 +69,21 @@ class Steps:
 
     @torch.inference_mode()
     def from_mask(self, maps: list[Any], mask: Mask) -> Seen:
-        """Take a mask ``(A, B)`` for the truth about a slice."""
+        """Take a mask ``(A, B)``, not empty, for the truth about a slice.
+
+        As the authors' predictor does: the pointer comes from the one-mask token, and memory sees
+        the mask at the size of logits (transformers takes the best of three, and the full size).
+        """
         *fine, coarse = maps
-        out = self._module._use_mask_as_output(coarse, fine, self._square(mask))
-        return self._seen(out, 1.0, given=True)
+        square, full = self._square(mask), (self._network.size,) * 2
+        small = (self._network.size // 4,) * 2
+        logits = F.interpolate(
+            square * MASK_SCALE + MASK_BIAS, small, mode="bilinear", antialias=True
+        )
+        hint = {"input_masks": self._module.mask_downsample(square)}
+        pointer = self._decoded(fine, coarse, hint, several=False).object_pointer.reshape(1, -1)
+        wide = F.interpolate(logits, full, mode="bilinear")
+        return Seen(logits, wide, MASK_SCALE + MASK_BIAS, 1.0, pointer, True)
 
     @torch.inference_mode()
     def from_prompts(self, maps: list[Any], asked: Asked, shape: tuple[int, ...]) -> Seen:

@@ -123,7 +123,7 @@ def _folder(path: Path, file: Path, family: Family, size: int | None) -> Any:
     if size is not None and family.kind == "sam2":
         settings = sizes.fitted(settings, size)
     try:
-        network, told = getattr(transformers, _CLASSES[found]).from_pretrained(
+        network, told = _class(found).from_pretrained(
             path,
             config=settings,
             local_files_only=True,
@@ -139,8 +139,6 @@ def _folder(path: Path, file: Path, family: Family, size: int | None) -> Any:
 
 def _original(path: Path, family: Family, size: int | None) -> Any:
     """The network of an original checkpoint; None when a config.json beside it says the layout."""
-    import transformers
-
     if path.suffix not in (".pt", ".pth") and (path.parent / "config.json").is_file():
         return None
 
@@ -156,10 +154,10 @@ def _original(path: Path, family: Family, size: int | None) -> Any:
     shapes = {key: tuple(value.shape) for key, value in made.items()}
     try:
         if kind == "sam":
-            network: Any = transformers.SamModel(sizes.sam_config(shapes))
+            network: Any = _class("sam")(sizes.sam_config(shapes))
         else:
             config = sizes.sam2_config(shapes, size or family.size)
-            network = transformers.Sam2VideoModel(config)
+            network = _class("sam2_video")(config)
     except KeyError as error:
         raise _gaps(path, [str(error.args[0])], []) from error
     own = network.state_dict()
@@ -167,6 +165,18 @@ def _original(path: Path, family: Family, size: int | None) -> Any:
     _refuse_gaps(path, own.keys() - made.keys(), made.keys() - own.keys(), wrong)
     network.load_state_dict(made, strict=True)
     return network
+
+
+def _class(model_type: str) -> Any:
+    import transformers
+
+    try:
+        return getattr(transformers, _CLASSES[model_type])
+    except (ImportError, RuntimeError) as error:
+        raise ModelError(
+            "The transformers package does not load its SAM models; a torchvision that does not "
+            "fit torch is a common cause: remove torchvision, or install both anew."
+        ) from error
 
 
 def _tensors(path: Path) -> Mapping[str, Any]:
