@@ -50,6 +50,7 @@ class Room:
 
     def __init__(self, host, volume=None, segmentation=None, model="painter") -> None:
         self.host = host
+        self.closed = False
         self.face = application.face()
         self.face.settings.set(keys.MODEL, model)
         Registration.register_effects()
@@ -180,7 +181,9 @@ class Room:
         return renderer.GetViewProps().GetNumberOfItems()
 
     def close(self) -> None:
-        self.leave()
+        if self.closed:
+            return
+        self.closed = True
         self.widget.setActiveEffectByName("")
         self.widget.removeViewObservations()
         self.widget.uninstallKeyboardShortcuts()

@@ -565,9 +565,12 @@ def test_pictures_of_each_effect(make, name):
         room.drag([(20, 8, 8), (20, 14, 14), (20, 8, 16)], modifiers=["Control"])
     room.settle()
     assert room.mask().any()
+    room.host.show_volume(room.volume)
     room.host.screenshot(room.view(), SCREENSHOTS / f"effect-{name.lower()}.png")
     room.host.screenshot(room.widget, SCREENSHOTS / f"effect-{name.lower()}-panel.png")
     if name == "Point":
+        room.segmentation.CreateClosedSurfaceRepresentation()
+        slicer.app.layoutManager().resetThreeDViews()
         room.host.screenshot(three_d(), SCREENSHOTS / "effect-point-3d.png")
 
 
