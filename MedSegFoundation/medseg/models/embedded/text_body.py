@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...image import Array, Mask
-from .text_grid import Scan
+from ...image import Mask
+from .text_grid import LOWEST, Scan
 
 #: Half of air, half of skin (HU).
 SKIN = -400.0
@@ -24,6 +24,8 @@ THIN_MM = 4.0
 GAP_MM = 12.0
 #: A second part of the body has at least this share of the first; or this much bone in it.
 LEAST_SHARE, BONE_SHARE = 0.01, 0.004
+#: Lungs are thicker than twice this (mm), and brighter than this (HU).
+CUT_MM, FOAM = 8.0, -910.0
 
 
 @dataclass(frozen=True)
@@ -97,16 +99,20 @@ def _filled(scan: Scan, trunk: Mask, outside: Mask) -> Mask:
 
 
 def _cut_lungs(scan: Scan, mask: Mask, solid: Mask, outside: Mask) -> Mask:
-    """Lungs that the edge of the field of view cuts open: thick, darker than any tissue,
-    brighter than the room, and with the body around them."""
-    left = scan.opened(~mask & ~solid & ~outside & (scan.low > -950), 10.0)
-    labels, count = scan.label(left)
+    """Lungs that the edge of the field of view cuts open, and the thin wall left beside them.
+
+    They are thick, brighter than the air of the room and than foam, and walled by the body.
+    """
+    air = ~mask & ~solid & ~outside
+    labels, count = scan.label(scan.opened(air, CUT_MM))
     if not count:
-        return left
-    numbers = np.arange(1, count + 1)
-    rim: Array = scan.grown(left, 2.0) & ~left
-    near = ndimage.grey_dilation(labels, (3, 3, 3))
-    wrapped = ndimage.mean(mask, np.where(rim, near, 0), numbers)
-    large = np.bincount(labels.ravel(), minlength=count + 1)[1:] * scan.block_ml > 50
-    keep = large & (np.nan_to_num(wrapped) > 0.5)
-    return np.concatenate([[False], keep])[labels]
+        return labels > 0
+    bright = ndimage.median(scan.low, labels, np.arange(1, count + 1))
+    near = ndimage.maximum_filter(labels, 1 + 2 * round(2 * CUT_MM / min(scan.spacing)))
+    rim = np.where((solid | outside) & (scan.low > LOWEST + 1), near, 0).ravel()
+    walls = np.bincount(rim, minlength=count + 1)[1:]
+    own = np.bincount(rim, weights=(mask & solid).ravel(), minlength=count + 1)[1:]
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:] * scan.block_ml
+    keep = (sizes > 50) & (bright > FOAM) & (own > 0.6 * np.maximum(walls, 1))
+    lungs = np.concatenate([[False], keep])[labels]
+    return scan.grown(lungs, CUT_MM) & ~outside

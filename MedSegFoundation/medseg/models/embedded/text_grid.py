@@ -39,6 +39,8 @@ class Scan:
         self.block_ml = k * j * i / 1000
         self.low = _block_means(self.values, self.factors)
         _clear_padding(self.low, self.values)
+        if self.noise > BEARABLE * np.prod(self.factors) ** 0.5:
+            self.low = ndimage.gaussian_filter(self.low, 0.7)
 
     @cached_property
     def noise(self) -> float:
