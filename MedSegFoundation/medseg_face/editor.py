@@ -26,6 +26,7 @@ class EffectEditor:
     def __init__(self, widget: Any, effect: Any) -> None:
         self._widget = widget
         self._effect = effect
+        self._buttons: dict[str, Any] = {}
 
     def use(self, effect: Any) -> None:
         """Write through this effect of the same widget from now on."""
@@ -78,7 +79,9 @@ class EffectEditor:
 
     def _ready(self, name: str) -> bool:
         """Whether the widget's button could be pressed; its history is not to be had otherwise."""
-        button = child_named(self._widget, name)
+        if name not in self._buttons:
+            self._buttons[name] = child_named(self._widget, name)
+        button = self._buttons[name]
         return button is None or bool(button.isEnabledTo(button.parent()))
 
 

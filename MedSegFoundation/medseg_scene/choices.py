@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import medseg
 from medseg.protocol.messages import ModelInfo, Welcome
@@ -36,7 +37,7 @@ class Choices:
         self._welcome = welcome
         self._infos = {} if welcome is None else {info.name: info for info in welcome.models}
 
-    @property
+    @cached_property
     def models(self) -> list[ModelChoice]:
         if self._welcome is None:
             return [ModelChoice(name, name) for name in medseg.names()]
