@@ -24,8 +24,8 @@ SHOWN = {
 PROPERTIES = {"text", "toolTip", "title", "placeholderText", "suffix", "prefix", "format"}
 PROSE = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
 WORD = re.compile(r"[A-Za-z]{2}")
-#: Not for reading: signatures of signals.
-CODE = re.compile(r"^\w+\([\w:,* ]*\)$")
+#: The same in all languages: signatures of signals, addresses, command lines of ours.
+CODE = re.compile(r"^(\w+\([\w:,* ]*\)|https?://\S*|medseg .*)$")
 #: Names that are never translated: the extension's, its effects', its makers'.
 NAMES = re.compile(r"^\w*MedSeg\w*( \w+)?$")
 
