@@ -44,8 +44,11 @@ class Freeze(Part):
         row.addWidget(qt.QLabel(_("Slices:")))
         for widget in (self.count, self.views.combo, self.here):
             row.addWidget(widget)
+        self.note = qt.QLabel(_("Nothing is frozen until a ROI is chosen or created."))
+        self.note.setWordWrap(True)
         form.addRow(_("Freeze:"), self.mode)
         form.addRow(self.roi)
+        form.addRow(self.note)
         form.addRow(self.slab)
         self.on(self.mode, "activated(int)", self._mode_set)
         self.on(self.roi, "currentNodeChanged(vtkMRMLNode*)", self._roi_set)
@@ -71,7 +74,9 @@ class Freeze(Part):
         self.views.refresh()
         if self.desk.limits is None and self.mode.currentIndex == SLAB:
             self.put_choice(self.mode, currentIndex=NOTHING)
-        self.put(self.roi, visible=self.mode.currentIndex == ROI)
+        inside = self.mode.currentIndex == ROI
+        self.put(self.roi, visible=inside)
+        self.put(self.note, visible=inside and self.desk.limits is None)
         self.put(self.slab, visible=self.mode.currentIndex == SLAB)
 
     def _mode_set(self, mode: int) -> None:

@@ -97,11 +97,13 @@ class PropagateSection(Part):
             self.strip.setPixmap(shapes.bars(heights, shapes.INCLUDE, ground))
 
     def _here(self, box: Any) -> None:
+        self.refresh()  # the view may have been turned
         view = self.views.view
         if view is not None:
             box.setValue(self.desk.slice_of(view)[1])
 
     def _go(self) -> None:
+        self.refresh()
         first, last = sorted((self.first.value, self.last.value))
         direction = _DIRECTIONS[self.direction.currentIndex]
         self._axis = self.desk.slice_of(self.views.view)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -27,6 +28,7 @@ def place(ras: Any) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
 def prompt(given: Any) -> str:
     """A prompt in a few words, for a row of the list."""
     if given.kind == "text":
