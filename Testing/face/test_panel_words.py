@@ -73,8 +73,10 @@ def _passed_over(tree: ast.Module) -> set[int]:
             inner += node.body[:1] if ast.get_docstring(node) else []
         elif isinstance(node, ast.Call) and _name(node.func) in ("_", "translate"):
             inner += node.args
-        elif isinstance(node, (ast.Raise, ast.Assert)):
+        elif isinstance(node, (ast.Raise, ast.Assert, ast.Compare)):
             inner.append(node)
+        elif isinstance(node, ast.Dict):
+            inner += [key for key in node.keys if key is not None]
         for part in inner:
             skipped |= {id(n) for n in ast.walk(part)}
     return skipped
@@ -108,6 +110,7 @@ def test_only_whole_literals_are_translated(path):
         ('x = f"{n} more models"', [" more models"]),
         ('"""A docstring here."""', []),
         ('raise ValueError("not for users")', []),
+        ('x = {"not here": _("Not here")}[row.state]', []),
         ('name = "MedSeg Point"', []),
         ('b.connect("clicked(bool)", f)', []),
         ('form.addRow("Size:", w)', ["Size:"]),
