@@ -30,6 +30,7 @@ from .segments import (
     write_patch,
 )
 from .tags import read_tag, write_record
+from .terminology import name_segment
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,7 @@ class Target:
 
     def _remember(self, state: State, maker: Maker) -> None:
         segment = find_segment(self.segmentation, str(self.segment_id))
+        name_segment(segment, self.record.prompts if self.record else (), state.prompts)
         self.record = Record(
             state.prompts,
             state.baked,
