@@ -12,6 +12,7 @@ from medseg import InputError, MedsegError, Prompt, Step, Text, UnsupportedPromp
 from medseg.companion.pending import Pending
 from medseg.protocol.messages import Welcome
 
+from .ahead import Ahead
 from .choices import PROPAGATE, Choices
 from .editors import Editor
 from .live import Entry, LiveSession
@@ -67,8 +68,9 @@ class Desk(Switches):
         self._greeting: Pending[Welcome] | None = None
         self._live: LiveSession | None = None
         self._place = Place(None)
+        self._ahead = Ahead(self.owner)
         self._listeners: list[Listener] = []
-        self._told = self._closed = False
+        self._told = self._closed = self._awake = False
         self._observers = Observers(self._changed)
         self._unlisten = self.owner.listen(self._heard)
         self._follow()
@@ -87,10 +89,19 @@ class Desk(Switches):
         return let_go
 
     def wake(self) -> None:
-        """An effect is shown: start the helper and ask what it has. Takes no time here."""
+        """An effect is shown: start the helper, ask what it has, and have it open the image.
+
+        Takes no time here, changes nothing, and sends nothing to a server.
+        """
         if not self._closed:
+            self._awake = True
             self._greet(self.owner.greet())
             self._follow()
+            self._prepare()
+
+    def rest(self) -> None:
+        """No effect is shown any more; what was asked for is done all the same."""
+        self._awake = False
 
     def close(self) -> None:
         """Let go of everything; what has no result yet is left out, with a line."""
@@ -277,6 +288,7 @@ class Desk(Switches):
         live.new_segments = self.new_segments and not born
         pending = act(live)
         live.new_segments = self.new_segments
+        self._ahead.drop()
         return pending
 
     def _refused(self, error: MedsegError) -> Pending[Step]:
@@ -315,6 +327,7 @@ class Desk(Switches):
                 editor=self.editor,
                 on_change=self._changed,
                 on_line=self.say,
+                source=self._ahead.source(place.volume),
             )
             self.set_up()
         elif born:
@@ -341,6 +354,11 @@ class Desk(Switches):
         live, self._live = self._live, None
         if live is not None:
             live.close()
+        self._ahead.drop()
+
+    def _prepare(self) -> None:
+        if self._awake and self._live is None and not self._place.reason:
+            self._ahead.open(self._place.volume, self._wanted_model, self.device)
             self.confidence = {}
 
     def _greet(self, greeting: Pending[Welcome]) -> None:
@@ -370,5 +388,6 @@ class Desk(Switches):
         if self._closed:
             return
         self._follow()
+        self._prepare()
         for callback in list(self._listeners):
             callback()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import slicer
 from medseg import Image, InputError, MaskPatch, MedsegError, Prompt, PromptError, Step
@@ -45,7 +46,13 @@ class Entry:
     @property
     def key(self) -> str:
         """Equal for equal prompts, wherever they stand in a list."""
-        return json.dumps(to_dict(self.prompt))
+        if self.prompt not in _KEYS:
+            _KEYS[self.prompt] = json.dumps(to_dict(self.prompt))
+        return _KEYS[self.prompt]
+
+
+#: A stroke has hundreds of points, and windows ask for all keys at each change.
+_KEYS: WeakKeyDictionary[Prompt, str] = WeakKeyDictionary()
 
 
 class LiveSession:
@@ -72,13 +79,14 @@ class LiveSession:
         device: str = "auto",
         on_change: Callable[[], object] | None = None,
         on_line: Callable[[str], object] | None = None,
+        source: Source | None = None,
     ) -> None:
         """Open a volume node for prompts into a segmentation node.
 
         ``segment_id``: None adds an empty segment. ``editor``: None makes one of our own (see
         `LogicEditor.create` for its rules). ``on_change``: called when anything that a window
-        shows may have changed. ``on_line``: told each line for the status bar. Raises what
-        `SceneSession` raises.
+        shows may have changed. ``on_line``: told each line for the status bar. ``source``: of the
+        volume, for those who have one already. Raises what `SceneSession` raises.
         """
         if volume is None or segmentation is None:
             raise InputError("Choose a source volume and a segmentation first.")
@@ -92,7 +100,7 @@ class LiveSession:
         self.line = ""
         self._on_change = on_change or (lambda: None)
         self._on_line = on_line or (lambda line: None)
-        self._source = Source(volume)
+        self._source = source or Source(volume)
         ensure_geometry(segmentation, volume, self._source.image())
         self._own_editor = LogicEditor.create(volume, segmentation) if editor is None else None
         self.editor: Editor = editor or self._own_editor  # type: ignore[assignment]

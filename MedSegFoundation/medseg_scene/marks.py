@@ -23,6 +23,8 @@ FADE_MM = 15.0
 _FAINTEST = 0.15
 #: A preview is looked up at no more places than this along each side of a view.
 _SAMPLES = 400
+#: Less than this part of a voxel is no slope.
+_FLAT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,12 @@ class Mark:
 class Outline:
     """The border of some voxels in a view: what a preview adds (solid) or removes (dashed).
 
-    ``voxels``: ``(K, J, I)``; ``affine``: IJK to RAS mm.
+    Those that are in ``voxels`` and not in ``others``, both ``(K, J, I)``; ``affine``: IJK to
+    RAS mm.
     """
 
     voxels: Mask
+    others: Mask
     affine: Array
     style: str
     kind: ClassVar[str] = "outline"
@@ -136,16 +140,19 @@ class Outline:
         x = np.arange(low[0] + step / 2, high[0] + step / 2, step)
         y = np.arange(low[1] + step / 2, high[1] + step / 2, step)
         matrix = np.linalg.inv(self.affine) @ view.to_ras
-        inside = np.ones((len(y), len(x)), bool)
+        cells = np.ones((len(y), len(x)), bool)
         index = []
         for row, most in zip(matrix[:3], shape, strict=True):
-            at = np.floor((row[0] * x + row[3] + 0.5)[None] + (row[1] * y)[:, None]).astype(int)
-            inside &= (at >= 0) & (at < most)
-            index.append(at)
-        cells = np.zeros(inside.shape, bool)
-        i, j, k = (at[inside] for at in index)
-        cells[inside] = self.voxels[k, j, i]
-        return cells, low, step
+            at = np.floor(_along(row[0], x)[None] + _along(row[1], y)[:, None] + row[3] + 0.5)
+            cells &= (at >= 0) & (at < most)
+            index.append(np.clip(at, 0, most - 1).astype(int))
+        i, j, k = index
+        return cells & self.voxels[k, j, i] & ~self.others[k, j, i], low, step
+
+
+def _along(slope: float, pixels: Array) -> Array:
+    """A single value where nothing changes along an axis of the view: most views are straight."""
+    return slope * pixels[:1] if abs(slope) * len(pixels) < _FLAT else slope * pixels
 
 
 def marks(desk: Desk, handles: bool = False) -> list[Mark | Outline]:
@@ -164,5 +171,6 @@ def _marks(desk: Desk, handles: bool) -> Iterator[Mark | Outline]:
     yield from (replace(mark, index=None) for mark in desk.drawing)
     preview = desk.shown_preview
     if preview is not None and not preview.patch.empty:
-        yield Outline(preview.added, preview.affine, "added")
-        yield Outline(preview.removed, preview.affine, "removed")
+        after, before = preview.patch.voxels, preview.before
+        yield Outline(after, before, preview.affine, "added")
+        yield Outline(before, after, preview.affine, "removed")

@@ -123,6 +123,26 @@ def test_two_sessions_at_once_share_an_image_and_nothing_else(kit):
     assert [i for i, _, _ in voxels(second)] == [1] * 4
 
 
+def test_a_prepared_session_is_open_when_it_is_asked_for_and_given_away_once(kit):
+    image, other, companion = an_image(), an_image(), kit.companion
+    companion.prepare(image, "painter")
+    companion.prepare(image, "painter")
+    companion.prepare(other, "painter")
+    companion.prepare(image, "painter")
+    first, second = (companion.session(image, "painter") for _ in range(2))
+    kit.until(lambda: first.opened.finished)
+    assert first is not second
+    assert kit.wait(first.add(at(2, 1, 1))).voxels
+    companion.prepare(other, "painter")
+    assert companion.session(image, "painter").image is image
+    spare = companion._spare
+    companion.unprepare()
+    companion.unprepare()
+    assert isinstance(spare.opened.error, CancelledError)
+    first.close()
+    second.close()
+
+
 def test_a_job_tells_its_frames_and_its_end_can_be_accepted(kit):
     truth = ball((6, 14, 16), radius=4.0)
     image = phantom(truth)

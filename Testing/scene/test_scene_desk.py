@@ -123,6 +123,34 @@ def test_nothing_is_started_or_changed_before_the_first_action(scene, volume):
     owner.close()
 
 
+def test_an_image_is_opened_while_the_user_aims(bench):
+    bench.desk.wake()
+    sessions = list(bench.owner.companion()._sessions)
+    bench.until(lambda: sessions[-1].opened.finished)
+    assert sessions[-1].name
+    assert bench.segments == []
+    bench.desk.wake()
+    bench.click(6, 8, 5)
+    assert bench.owner.companion()._sessions == sessions
+    assert len(sessions[-1].prompts) == 1
+
+
+def test_what_was_opened_for_nothing_is_closed(bench):
+    sessions = bench.owner.companion()._sessions
+    before = list(sessions)
+    bench.desk.wake()
+    bench.desk.model = "slow"
+    bench.turn()
+    assert len(sessions) == len(before) + 1
+    bench.editor.node.SetAndObserveSourceVolumeNode(None)
+    bench.turn()
+    assert sessions == before
+    bench.desk.rest()
+    bench.editor.node.SetAndObserveSourceVolumeNode(bench.volume)
+    bench.turn()
+    assert sessions == before
+
+
 def test_the_first_click_adds_a_segment_and_fills_it(bench):
     bench.click(6, 8, 5)
     (segment_id,) = bench.segments
@@ -196,7 +224,7 @@ def test_another_volume_closes_the_session_and_the_next_click_opens_another(benc
     bench.click(6, 8, 5)
     pending = bench.desk.add(bench.point(6, 8, 15))
     bench.editor.node.SetAndObserveSourceVolumeNode(add_volume(name="other"))
-    bench.settle()
+    assert len(bench.desk.entries) == 1
     assert isinstance(pending.error, CancelledError)
     assert "left out" in bench.desk.line
     assert len(bench.desk.entries) == 1

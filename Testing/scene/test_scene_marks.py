@@ -5,12 +5,10 @@ import itertools
 import numpy as np
 import pytest
 from desk_kit import AXES, slice_view
-from medseg import Box, Lasso, MaskPatch, Point, Scribble, Text
-from medseg.history import State
+from medseg import Box, Lasso, Point, Scribble, Text
 from medseg_scene.drawings import COLOURS, dashes, outline
 from medseg_scene.gestures import BoxGesture
 from medseg_scene.marks import Mark, Outline, marks
-from medseg_scene.preview import Preview
 from medseg_scene.solids import cut
 from scene_kit import box_mask, draw_by_hand, turned
 
@@ -156,11 +154,6 @@ def test_an_outline_is_the_edges_between_in_and_out():
 # Previews
 
 
-def preview(affine, before, after):
-    patch = MaskPatch.between(before, after)
-    return Preview(patch, before[patch.box], State(), 1, affine)
-
-
 @pytest.mark.parametrize("name", AXES)
 @pytest.mark.parametrize("affine", [np.eye(4), turned(hand=-1)])
 def test_a_preview_is_outlined_where_its_voxels_are(name, affine):
@@ -168,7 +161,7 @@ def test_a_preview_is_outlined_where_its_voxels_are(name, affine):
     voxels = rng.random((5, 6, 7)) < 0.5
     centre = (affine @ [3.1, 2.4, 2.2, 1])[:3]
     view = slice_view(name, centre=centre, pixel=0.05, size=(500, 480))
-    drawing = Outline(voxels, affine, "added").in_view(view)
+    drawing = Outline(voxels, ~voxels, affine, "added").in_view(view)
     assert not drawing.empty
     assert not drawing.dashed
     to_ijk = np.linalg.inv(affine)
@@ -204,7 +197,7 @@ def test_what_comes_is_solid_and_what_goes_is_dashed(bench):
 
 
 def test_a_preview_beside_the_view_draws_nothing():
-    outline_ = Outline(np.ones((3, 3, 3), bool), np.eye(4), "added")
+    outline_ = Outline(np.ones((3, 3, 3), bool), np.zeros((3, 3, 3), bool), np.eye(4), "added")
     assert outline_.in_view(slice_view(centre=(100, 0, 1))).empty
     assert outline_.in_view(slice_view(centre=(1, 1, 9))).empty
     assert len(outline_.points) == 0
@@ -214,7 +207,7 @@ def test_a_large_preview_is_looked_up_at_no_more_places_than_a_view_needs():
     mask = np.zeros((200, 300, 300), bool)
     mask[20:180, 20:280, 20:280] = True
     view = slice_view("oblique", centre=(150, 150, 100), pixel=0.2, size=(1500, 1200))
-    cells, _, step = Outline(mask, np.eye(4), "added")._sampled(view)
+    cells, _, step = Outline(mask, ~mask, np.eye(4), "added")._sampled(view)
     assert max(cells.shape) <= 401
     assert step > 3
 

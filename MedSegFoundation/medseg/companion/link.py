@@ -84,6 +84,7 @@ class Companion:
         self._calls: dict[int, tuple[Answered, OnEvent | None, bool]] = {}
         self._asked: list[Callable[[], None]] = []
         self._sessions: list[LinkedSession] = []
+        self._spare: LinkedSession | None = None
         self._images: weakref.WeakValueDictionary[int, SharedImage] = weakref.WeakValueDictionary()
         atexit.register(self.close)
 
@@ -111,6 +112,10 @@ class Companion:
 
     def session(self, image: Image, model: str = "default", device: str = "auto") -> LinkedSession:
         """A new session; its voxels must not change as long as it is open."""
+        spare = self._spare
+        if spare is not None and _is_for(spare, image, model, device):
+            self._spare = None
+            return spare
         shared_image = self._images.get(id(image))
         if shared_image is None:
             shared_image = self._images[id(image)] = SharedImage(self, image)
@@ -120,6 +125,21 @@ class Companion:
             session.fail_all(self.refusal)
         session.advance()
         return session
+
+    def prepare(self, image: Image, model: str = "default", device: str = "auto") -> None:
+        """Open a session that will soon be asked for; `session` then gives this one, once.
+
+        There is one at a time: another takes the place of one that nobody asked for.
+        """
+        if self._spare is None or not _is_for(self._spare, image, model, device):
+            self.unprepare()
+            self._spare = self.session(image, model, device)
+
+    def unprepare(self) -> None:
+        """Close what `prepare` has opened, unless somebody has it."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.close()
 
     def connect(self, server: Server | None) -> Pending[Welcome]:
         """Go on with another server, or on this machine (None); sessions move there."""
@@ -286,3 +306,8 @@ class Companion:
 
         ask()
         return pending
+
+
+def _is_for(session: LinkedSession, image: Image, model: str, device: str) -> bool:
+    mirror = session.mirror
+    return session.image is image and (mirror.model, mirror.device) == (model, device)
