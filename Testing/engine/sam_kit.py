@@ -15,7 +15,7 @@ def _parts(size):
     decoder = {
         "hidden_size": WIDTH,
         "mlp_dim": 32,
-        "num_attention_heads": 2,
+        "num_attention_heads": 8,
         "iou_head_hidden_dim": WIDTH,
     }
     return prompt, decoder

@@ -30,8 +30,14 @@ _HIERA: dict[tuple[int, int], dict[str, Any]] = {
 
 def sam_config(shapes: Shapes) -> Any:
     """`SamConfig` of a SAM checkpoint; ``shapes`` under transformers' keys."""
-    from transformers import SamConfig, SamPromptEncoderConfig, SamVisionConfig
+    from transformers import (
+        SamConfig,
+        SamMaskDecoderConfig,
+        SamPromptEncoderConfig,
+        SamVisionConfig,
+    )
 
+    width = shapes["mask_decoder.iou_token.weight"][1]
     _, grid, _, hidden = shapes["vision_encoder.pos_embed"]
     patch = shapes["vision_encoder.patch_embed.projection.weight"][-1]
     layers = 1 + max(_numbers(shapes, r"vision_encoder\.layers\.(\d+)\."))
@@ -39,6 +45,8 @@ def sam_config(shapes: Shapes) -> Any:
     windows = {(length + 1) // 2 for length, _ in reach} - {grid}
     vision = SamVisionConfig(
         hidden_size=hidden,
+        output_channels=width,
+        num_pos_feats=width // 2,
         num_hidden_layers=layers,
         num_attention_heads=hidden // reach[0][1],
         image_size=grid * patch,
@@ -48,9 +56,20 @@ def sam_config(shapes: Shapes) -> Any:
         global_attn_indexes=[n for n, (length, _) in enumerate(reach) if (length + 1) // 2 == grid],
     )
     prompts = SamPromptEncoderConfig(
-        image_size=grid * patch, patch_size=patch, image_embedding_size=grid
+        hidden_size=width,
+        image_size=grid * patch,
+        patch_size=patch,
+        image_embedding_size=grid,
+        mask_input_channels=shapes["prompt_encoder.mask_embed.conv3.weight"][1],
     )
-    return SamConfig(vision_config=vision, prompt_encoder_config=prompts)
+    decoder = SamMaskDecoderConfig(
+        hidden_size=width,
+        mlp_dim=shapes["mask_decoder.transformer.layers.0.mlp.lin1.weight"][0],
+        iou_head_hidden_dim=shapes["mask_decoder.iou_prediction_head.proj_in.weight"][0],
+    )
+    return SamConfig(
+        vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder
+    )
 
 
 def sam2_config(shapes: Shapes, size: int) -> Any:

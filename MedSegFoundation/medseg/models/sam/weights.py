@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -131,7 +132,7 @@ def _folder(path: Path, file: Path, family: Family, size: int | None) -> Any:
             weights_only=True,
             dtype="float32",
         )
-    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError, EOFError) as error:
+    except Exception as error:  # as below
         raise _unreadable(file, error) from error
     _refuse_gaps(file, told["missing_keys"], told["unexpected_keys"], told["mismatched_keys"])
     return network
@@ -158,7 +159,7 @@ def _original(path: Path, family: Family, size: int | None) -> Any:
         else:
             config = sizes.sam2_config(shapes, size or family.size)
             network = _class("sam2_video")(config)
-    except KeyError as error:
+    except (KeyError, ValueError, TypeError) as error:  # sizes that make no network
         raise _gaps(path, [str(error.args[0])], []) from error
     own = network.state_dict()
     wrong = [k for k, shape in shapes.items() if k in own and tuple(own[k].shape) != shape]
@@ -187,7 +188,9 @@ def _tensors(path: Path) -> Mapping[str, Any]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old ways to write, which are read all the same
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except Exception as error:  # what is told is the same for all kinds that a bad file raises
         raise _unreadable(path, error) from error
     for holder in _HOLDERS:
@@ -204,11 +207,10 @@ def _is_zip(path: Path) -> bool:
 
 
 def _unreadable(path: Path, error: Exception) -> ModelError:
-    text = str(error)
-    if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in text.upper():
+    if isinstance(error, pickle.UnpicklingError) and "nsupported" in str(error):
         return ModelError(
-            f"'{path.name}' wants to run code when it is opened, so it was refused; "
-            "get the weights as safetensors, or from their official source."
+            f"'{path.name}' holds more than tensors, perhaps code that would run when it is "
+            "opened, so it was refused; get the weights from their official source."
         )
     return ModelError(
         f"'{path.name}' is damaged or cut off ({type(error).__name__}); get it again."
