@@ -1,12 +1,10 @@
-"""The Slicer module: says what the extension is, and gives scripts a way in.
+"""The Slicer module: its setup page, and a way in for scripts.
 
-The work is done by `medseg_scene` (scene) and `medseg` (engine), which lie beside this file.
-Nothing here loads torch, opens a connection or waits.
+The work is done by `medseg_face` (windows), `medseg_scene` (scene) and `medseg` (engine), which
+lie beside this file. Nothing here loads torch, opens a connection or waits.
 """
 
-import medseg
 import medseg_scene
-import qt
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -35,32 +33,17 @@ class MedSegFoundation(ScriptedLoadableModule):
 
 
 class MedSegFoundationWidget(ScriptedLoadableModuleWidget):
-    """Tells what is there; prompts come from Python until the Segment Editor effect exists."""
+    """The setup page; see `medseg_face.setup`."""
 
     def setup(self):
         super().setup()
-        label = qt.QLabel(self.text())
-        label.wordWrap = True
-        label.textInteractionFlags = qt.Qt.TextSelectableByMouse
-        self.layout.addWidget(label)
-        self.layout.addStretch(1)
+        from medseg_face.setup.pages import Pages
 
-    def text(self):
-        """What the panel shows."""
-        models = ", ".join(MedSegFoundationLogic().modelNames())
-        return "\n\n".join(
-            [
-                _("Segmentation from prompts, version {version}.").format(
-                    version=medseg.__version__
-                ),
-                _("Models on this computer: {names}.").format(names=models),
-                _("This version is used from the Python console:"),
-                'logic = slicer.util.getModuleLogic("MedSegFoundation")\n'
-                "session = logic.openSession(volumeNode, segmentationNode)\n"
-                "logic.addPoint(session, [12.0, -30.5, 44.0])\n"
-                "session.undo()",
-            ]
-        )
+        self.pages = Pages(self.layout)
+
+    def cleanup(self):
+        if hasattr(self, "pages"):
+            self.pages.close()
 
 
 class MedSegFoundationLogic(ScriptedLoadableModuleLogic, medseg_scene.Scripting):

@@ -101,7 +101,7 @@ class Installing:
         replaced = [item["name"] for item in items if item["installed"] is not None]
         unknown = sum(item["megabytes"] is None for item in items)
         size = f"about {plan['megabytes']:.0f} MB"
-        size += f" and {unknown} packages of unknown size" if unknown else ""
+        size += f" and {unknown} more of unknown size" if unknown else ""
         tail = f" It would replace {', '.join(replaced)}." if replaced else ""
         return f"{len(items)} packages, {size}.{tail}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from medseg.store import Entry, Store
 
@@ -33,6 +34,13 @@ class ModelTable:
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or Store()
 
+    @property
+    def folder(self) -> str:
+        """Where models are stored, as short as it can be said."""
+        folder, home = self.store.folder, Path.home()
+        inside = folder.is_relative_to(home)
+        return str(Path("~") / folder.relative_to(home)) if inside else str(folder)
+
     def rows(self) -> list[Row]:
         return [self._row(entry) for entry in self.store.known()]
 
@@ -59,7 +67,7 @@ class ModelTable:
             state, size = "stored", f"{copy.size / 1e6:.0f} MB"
         else:
             state = "own server" if entry.remote else "not here"
-            size = "?" if entry.megabytes is None else f"about {entry.megabytes:.0f} MB"
+            size = "?" if entry.megabytes is None else f"{entry.megabytes:.0f} MB"
         bound = entry.non_commercial
         return Row(
             entry.name,

@@ -65,15 +65,17 @@ class Trial:
             sample = self.sample = add_sample()
         sample.segmentation.GetSegmentation().RemoveAllSegments()
         segment_id = sample.segmentation.GetSegmentation().AddEmptySegment("", "Kidney")
-        self._say("The helper process starts; the first click takes a few seconds.")
+        self.line = "The helper process starts; the first click takes a few seconds."
         try:
             self._session = LiveSession(
                 sample.volume, sample.segmentation, self._owner.companion(), segment_id
             )
         except MedsegError as error:
-            self._say(str(error))
+            self.line = str(error)
+            self._changed()
             return
         self._pending = self._session.add(Point(np.array(sample.place)))
+        self._changed()
         self._pending.then(self._done, self._failed)
 
     def cancel(self) -> None:
@@ -103,10 +105,6 @@ class Trial:
         session, self._session, self._pending = self._session, None, None
         if session is not None:
             session.close()
-        self._changed()
-
-    def _say(self, line: str) -> None:
-        self.line = line
         self._changed()
 
 

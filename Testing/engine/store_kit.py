@@ -49,7 +49,7 @@ class Hub(ThreadingHTTPServer):
         self.etag, self.ranges = '"one"', True
         self.asked = []
         self.hold = None
-        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
 
     @property
@@ -93,8 +93,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = content[start:]
         if hub.breaks and name == "model.safetensors":
             body = body[: hub.breaks.pop(0)]
-        self.wfile.write(body[: len(body) // 2])
-        self.wfile.flush()
+        half = len(body) // 2
+        for part in (body[: half // 2], body[half // 2 : half]):
+            self.wfile.write(part)
+            self.wfile.flush()
+            if hub.hold is not None:
+                hub.hold.wait(0.3)
         if hub.hold is not None:
             hub.hold.wait(30)
-        self.wfile.write(body[len(body) // 2 :])
+        self.wfile.write(body[half:])

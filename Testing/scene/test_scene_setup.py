@@ -199,7 +199,7 @@ def row(table, name):
 
 def test_rows_say_what_can_be_done_and_why_not(table, tmp_path):
     tiny = row(table, "sam2.1-tiny")
-    assert (tiny.state, tiny.size, tiny.agree) == ("not here", "about 156 MB", "")
+    assert (tiny.state, tiny.size, tiny.agree) == ("not here", "156 MB", "")
     assert tiny.can["fetch"] == tiny.can["import"] == ""
     assert "not on this computer" in tiny.can["remove"]
     remote = row(table, "nninteractive")
@@ -269,7 +269,7 @@ def test_a_plan_is_told_in_one_sentence(tmp_path):
     ]
     work.events.append({"event": "plan", "items": items, "megabytes": 754.07})
     assert page.summary(work) == (
-        "3 packages, about 754 MB and 1 packages of unknown size. It would replace idna."
+        "3 packages, about 754 MB and 1 more of unknown size. It would replace idna."
     )
     assert page.rows(work) == [
         ("torch", "2.13.0", "", "754 MB"),

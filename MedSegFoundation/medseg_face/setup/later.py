@@ -1,0 +1,56 @@
+"""Sections whose work is done by the command line today."""
+
+from __future__ import annotations
+
+import qt
+from slicer.i18n import tr as _
+
+from .page import Page
+
+BATCH = "medseg segment scan.nii.gz -o liver.seg.nrrd --segment liver --prompts liver.mrk.json"
+TRACK = "medseg track film.dcm -o ventricle.seg.nrrd --segment ventricle --point -12,34,0"
+
+
+class _Command(Page):
+    """A paragraph, and a command to copy."""
+
+    command = ""
+
+    def explain(self) -> str:
+        raise NotImplementedError
+
+    def build(self) -> None:
+        self.text(self.explain())
+        self.line = qt.QLineEdit(self.command)
+        self.line.setReadOnly(True)
+        self.line.setAccessibleName(_("Command"))
+        self.line.setCursorPosition(0)
+        copy = self.button(
+            _("Copy"), _("Copy the command."), lambda: _clipboard().setText(self.command)
+        )
+        self.row(self.line, copy, stretch=False)
+
+
+class Batch(_Command):
+    command = BATCH
+
+    def explain(self) -> str:
+        return _(
+            "Many images with saved prompts: from the command line today, one image a call. "
+            "A section for whole folders, with a table of results, comes with a later version."
+        )
+
+
+class Tracking(_Command):
+    command = TRACK
+
+    def explain(self) -> str:
+        return _(
+            "In the Segment Editor, MedSeg Propagate carries a segment through the slices of a "
+            "volume. Films and volumes over time are followed from the command line today; a "
+            "section for them comes with a later version."
+        )
+
+
+def _clipboard() -> object:
+    return qt.QApplication.clipboard()
