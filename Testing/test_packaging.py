@@ -1,5 +1,6 @@
 """What the CMake files promise: every file is in the installed extension."""
 
+import json
 import re
 import struct
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULE = ROOT / "MedSegFoundation"
+PROJECT = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
 LISTS = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8")
 
 
@@ -34,18 +36,64 @@ def test_every_resource_is_listed_in_order():
     assert listed("MODULE_PYTHON_RESOURCES") == sorted(present() - set(scripts(present())))
 
 
-def test_only_the_module_itself_lies_where_slicer_looks_for_modules():
-    assert [p.name for p in MODULE.glob("*.py")] == ["MedSegFoundation.py"]
+def test_only_modules_lie_where_slicer_looks_for_modules():
+    modules = ["MedSegFoundation.py", "SegmentEditorMedSegFoundation.py"]
+    assert sorted(p.name for p in MODULE.glob("*.py")) == modules
 
 
-def test_the_project_has_the_name_of_the_extension():
-    assert "project(MedSegFoundation)" in (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+def told(name):
+    """What the project says to the Extensions Index."""
+    (value,) = re.findall(rf'^set\(EXTENSION_{name} "([^"]+)"\)$', PROJECT, re.MULTILINE)
+    return value
 
 
-@pytest.mark.parametrize("name", ["HOMEPAGE", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS"])
+@pytest.mark.parametrize(
+    "name", ["HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS"]
+)
 def test_the_index_finds_what_it_asks_for(name):
-    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
-    assert len(re.findall(rf'^set\(EXTENSION_{name} "[^"]+"\)$', text, re.MULTILINE)) == 1
+    assert told(name)
+
+
+def test_pictures_of_the_index_are_in_the_repository():
+    base = told("HOMEPAGE").replace("github.com", "raw.githubusercontent.com") + "/main/"
+    for url in [told("ICONURL"), *told("SCREENSHOTURLS").split()]:
+        assert url.startswith(base)
+        assert (ROOT / url.removeprefix(base)).suffix in (".png", ".jpg")
+        assert (ROOT / url.removeprefix(base)).is_file()
+
+
+def test_the_entry_of_the_index_says_what_the_project_says():
+    path = ROOT / "Resources" / "MedSegFoundation.json"
+    text = path.read_bytes().decode()
+    entry = json.loads(text)
+    assert text == json.dumps(entry, indent=2, sort_keys=True) + "\n"
+    assert f"project({path.stem})" in PROJECT
+    assert entry["category"] == told("CATEGORY")
+    assert (entry["build_dependencies"] or ["NA"]) == told("DEPENDS").split()
+    assert entry["scm_url"] == told("HOMEPAGE")
+    assert entry["$schema"].endswith("/slicer-extension-catalog-entry-schema-v1.0.2.json#")
+    name = entry["scm_url"].rpartition("/")[2]
+    assert name.startswith("Slicer")
+    assert not path.stem.startswith("Slicer")
+    assert set(entry) <= {
+        "$schema",
+        "build_dependencies",
+        "build_subdirectory",
+        "category",
+        "scm_revision",
+        "scm_type",
+        "scm_url",
+        "tier",
+    }
+
+
+def test_every_effect_has_an_icon_that_is_installed():
+    effects = {
+        p.stem.removesuffix("Effect") for p in (MODULE / "medseg_effects").glob("MedSeg*.py")
+    }
+    icons = {Path(name).stem for name in listed("MODULE_PYTHON_RESOURCES") if "Icons/" in name}
+    assert effects
+    assert effects <= icons
 
 
 def test_the_icon_is_a_png_of_the_size_slicer_shows():
