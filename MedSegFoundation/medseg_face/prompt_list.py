@@ -26,6 +26,7 @@ class Row(NamedTuple):
     baked: bool
     waiting: bool
     hidden: bool
+    ink: str
 
 
 class PromptList(Part):
@@ -93,8 +94,9 @@ class PromptList(Part):
 
     def _wanted(self) -> list[Row]:
         hidden = self.desk.hidden
+        ink = self.table.palette.color(qt.QPalette.WindowText).name()
         return [
-            Row(words.prompt(e.prompt), e.prompt.include, e.baked, e.waiting, n in hidden)
+            Row(words.prompt(e.prompt), e.prompt.include, e.baked, e.waiting, n in hidden, ink)
             for n, e in enumerate(self.desk.entries)
         ]
 

@@ -28,7 +28,7 @@ class PropagateSection(Part):
         self.first, self.first_here = self._limit(form, _("From:"))
         self.last, self.last_here = self._limit(form, _("To:"))
         self.direction = named(qt.QComboBox(), _("Direction"))
-        self.direction.addItems([_("Both ways"), _("Upwards only"), _("Downwards only")])
+        self.direction.addItems([_("Both ways"), _("To higher numbers"), _("To lower numbers")])
         self.direction.setToolTip(
             _("From the prompted slices both ways, or only to higher or lower slice numbers.")
         )

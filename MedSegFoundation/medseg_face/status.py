@@ -36,9 +36,11 @@ class Status(Part):
         self.reject = named(
             qt.QPushButton(_("Reject")), _("Reject"), _("Forget the preview; nothing is changed.")
         )
-        row = qt.QWidget()  # as high when empty: what lies below must not move while one clicks
+        self.heading = qt.QLabel(_("Prompts of this segment:"))
+        row = qt.QWidget()  # always as high: what lies below must not move while one clicks
         layout = qt.QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.heading)
         for widget in (self.bar, self.cancel, self.accept, self.reject):
             layout.addWidget(widget)
             widget.hide()
@@ -59,10 +61,12 @@ class Status(Part):
 
     def refresh(self) -> None:
         desk = self.desk
-        line = desk.reason or desk.can(self._kind) or desk.line or self._hint
+        preview = desk.shown_preview is not None
+        hint = _("Accept the outlined change, or reject it.") if preview else self._hint
+        line = desk.reason or desk.can(self._kind) or desk.line or hint
         self.put(self.label, text=line, toolTip=line)
         for button in (self.accept, self.reject):
-            self.put(button, visible=desk.shown_preview is not None)
+            self.put(button, visible=preview)
         if not desk.busy:
             self.timer.stop()
             self._bar_shown(False)
@@ -70,6 +74,7 @@ class Status(Part):
             self._show_busy()
         elif not self.timer.active:
             self.timer.start()
+        self._show_heading()
 
     def _show_busy(self) -> None:
         desk = self.desk
@@ -81,6 +86,11 @@ class Status(Part):
                 text = _("slice {index}, %p %").format(index=desk.slice.index)
             self.put(self.bar, maximum=100, value=round(100 * desk.progress), format=text)
         self._bar_shown(True)
+        self._show_heading()
+
+    def _show_heading(self) -> None:
+        others = self.bar, self.accept
+        self.put(self.heading, visible=all(widget.isHidden() for widget in others))
 
     def _bar_shown(self, on: bool) -> None:
         self.put(self.bar, visible=on)

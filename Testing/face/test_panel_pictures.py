@@ -86,3 +86,32 @@ def test_nothing_chosen_yet(bench):
     slicer.mrmlScene.RemoveNode(bench.volume)
     bench.settle()
     shoot(bench, panel, "reason")
+
+
+def test_a_long_list_and_a_long_answer(bench):
+    panel = bench.panel("text")
+    bench.desk.add(*(bench.at(k, j, 5) for k in range(4) for j in range(4)))
+    bench.settle()
+    bench.desk.model = "geodesic-cut"
+    panel.top.line.setText("hippocampus")
+    panel.top.line.returnPressed()
+    bench.settle()
+    shoot(bench, panel, "not-found")
+
+
+def test_a_dark_window(bench):
+    import qt
+
+    give_prompts(bench)
+    panel = bench.panel("scribble")
+    dark = qt.QPalette(qt.QColor("#353535"))
+    for role in (qt.QPalette.WindowText, qt.QPalette.Text, qt.QPalette.ButtonText):
+        dark.setColor(role, qt.QColor("#e8e8e8"))
+    dark.setColor(qt.QPalette.Base, qt.QColor("#2a2a2a"))
+    panel.widget.setPalette(dark)
+    bench.desk.add(bench.at(2, 2, 2))
+    bench.settle()
+    panel.more.button.collapsed = False
+    panel.more.freeze.mode.setCurrentIndex(1)
+    panel.more.freeze.mode.activated(1)
+    shoot(bench, panel, "dark")
