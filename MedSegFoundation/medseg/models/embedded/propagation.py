@@ -3,8 +3,8 @@
 Each slice is decided in a window around the *witnesses*, slices whose mask is known: the last
 decided one on either side and the seeds, the nearer the more they count:
 
-* place: how deep a pixel lies in the shape between those of the decided slices, moved along with
-  the object (shape-based interpolation, Raya and Udupa, IEEE TMI 1990);
+* place: how deep a pixel lies in the shape between those of the decided slices, moved and bent
+  along with the object (shape-based interpolation, Raya and Udupa, IEEE TMI 1990);
 * match: whether the patch around a pixel looks like object or like background in the witnesses
   (patch-based label fusion, Coupe et al., NeuroImage 2011);
 * look: the intensities of the seeds and of the slices that were surely found.
@@ -21,6 +21,7 @@ import numpy as np
 
 from ...image import Mask
 from ...propagation import Found, Gap, Task
+from .flow import bent, dense_motion
 from .grid import Field, Window
 from .slices import (
     Appearance,
@@ -36,7 +37,11 @@ from .slices import (
 )
 
 #: What each kind of evidence counts, in log odds.
-PLACE, MATCH, LOOK = 1.5, 1.0, 1.0
+MATCH, LOOK = 1.0, 1.0
+#: The same for the place, and how far a border is expected to be off it, in parts of the radius:
+#: from frame to frame an object only moves, from slice to slice it changes its shape.
+PLACE_VOLUME, PLACE_FILM = 1.5, 3.0
+SOFT_VOLUME, SOFT_FILM = 0.1, 0.04
 #: How far an object may move from slice to slice: part of its radius, and pixels.
 MOTION_VOLUME, MOTION_FILM, MOTION_PIXELS = 0.2, 0.6, 4
 #: Power of the distance at which a witness counts less: a film repeats itself, a volume does not.
@@ -132,6 +137,8 @@ class _Walk:
                 continue
             shift = motion(there, here, label, self._reach(index, witness, window))
             label_here = moved(label, shift)
+            if witness in near:
+                label_here = bent(label_here, dense_motion(*self._pair(there, here, shift)))
             away = abs(index - witness.index)
             if witness in near:
                 expected += depth(label_here, window) / away
@@ -142,9 +149,16 @@ class _Walk:
             alike += weight * match(there, here, label, shift)
             likes += weight
         look = self._anchor.mixed(self._recent, RECENT).odds(here)
-        odds = PLACE * place(expected / places, window) + MATCH * alike / likes + LOOK * look
+        weight, soft = (PLACE_FILM, SOFT_FILM) if self._task.film else (PLACE_VOLUME, SOFT_VOLUME)
+        where = weight * place(expected / places, window, soft)
+        odds = where + MATCH * alike / likes + LOOK * look
         mask = here.mask(odds, expected > 0, near[0].mask.shape)
         return mask, self._confidence(here.blocks(mask) > 0.5, expected > 0, look)
+
+    @staticmethod
+    def _pair(there: View, here: View, shift: Shift) -> tuple[Field, Field]:
+        """What moved (the even movement is taken off), and what it looks like here."""
+        return moved(there.features[0], shift), here.features[0]
 
     def _confidence(self, found: Mask, expected: Mask, look: Field) -> float:
         """Whether shape and intensities are as they should be, 0 to 1."""

@@ -19,9 +19,9 @@ from .interactive import cut_of
 from .maps import Scene
 
 #: Blocks in a window.
-BUDGET = 16_000
-#: How far a border is expected to move from slice to slice: part of the radius, and blocks.
-SOFT_PART, SOFT_BLOCKS = 0.1, 1.0
+BUDGET = 40_000
+#: A border is expected to be off its place by at least so many blocks.
+SOFT_BLOCKS = 1.0
 #: Log odds that intensities alone may give; tissue like the object's is common around it.
 LOOK_LEAST, LOOK_MOST = -3.0, 0.5
 #: Background is learned so far around, in radii.
@@ -217,10 +217,13 @@ def depth(label: Field, window: Window) -> Field:
     return np.asarray(within - ndimage.distance_transform_edt(~inside, sampling=spacing))
 
 
-def place(expected: Field, window: Window) -> Field:
-    """Log odds -3 to 3 from the `depth` in an expected shape."""
+def place(expected: Field, window: Window, part: float) -> Field:
+    """Log odds -3 to 3 from the `depth` in an expected shape.
+
+    ``part``: how far the border may be off, in parts of the radius.
+    """
     spacing = window.spacing[1:]
-    soft = SOFT_PART * _radius(expected > 0, spacing) + SOFT_BLOCKS * min(spacing)
+    soft = part * _radius(expected > 0, spacing) + SOFT_BLOCKS * min(spacing)
     return np.clip(expected / soft, -3, 3).astype(np.float32)
 
 
