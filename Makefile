@@ -1,7 +1,8 @@
 # make demo    a real head MR and an echocardiogram segmented from prompts; look into demo/
 # make test    format, types and tests
 # make bench   the embedded model beside the classical baselines, the companion beside the model in
-#              process, the server beside nnInteractive's (PEER=python of an environment that has it)
+#              process, the server beside nnInteractive's (PEER=python of an environment that has it),
+#              clicks in a scene beside other ways to write into a segment
 # make clean   remove what these made, and .venv
 #
 # PYTHON=python3.12 make test    chooses the Python that .venv is built from (3.10 to 3.13)
@@ -27,6 +28,7 @@ test: $(TEST_ENV)
 bench: $(TEST_ENV)
 	$(BIN)/python Testing/bench/bench.py
 	$(BIN)/python Testing/bench/companion.py
+	$(BIN)/python Testing/bench/clicks.py
 	$(BIN)/python Testing/bench/peer.py $(if $(PEER),--peer-python $(PEER))
 
 clean:

@@ -224,11 +224,11 @@ def measured(kind: type[Side], server: Callable[[], Any], ct: np.ndarray) -> Mea
 
 
 @contextmanager
-def our_server() -> Iterator[int]:
-    """The port of ``medseg serve`` with the stub."""
+def our_server(model: str = "ball") -> Iterator[int]:
+    """The port of ``medseg serve`` with a stub."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MEDSEG_")}
     kept["PYTHONPATH"] = str(HERE / "plugin")
-    command = [sys.executable, "-m", "medseg.cli", "serve", "--port", "0", "--model", "ball"]
+    command = [sys.executable, "-m", "medseg.cli", "serve", "--port", "0", "--model", model]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, stderr=log, env=kept)
         try:
