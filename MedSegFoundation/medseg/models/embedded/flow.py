@@ -24,11 +24,11 @@ def dense_motion(before: Field, now: Field) -> Field:
     if min(now.shape) < 3:
         return np.zeros((2, *now.shape), np.float32)
     levels = _pyramid(before, now)
-    flow = np.zeros((2, *levels[-1][0].shape), np.float32)
+    flow: Field = np.zeros((2, *levels[-1][0].shape), np.float32)
     for first, second in reversed(levels):
         if first.shape != flow.shape[1:]:
             factors = np.array(first.shape) / flow.shape[1:]
-            flow = 2 * np.stack([ndimage.zoom(part, factors, order=1) for part in flow])
+            flow = 2 * ndimage.zoom(flow, (1, *factors), order=1)
         for _ in range(WARPS):
             flow = _refined(first, second, flow)
     return flow
@@ -70,4 +70,5 @@ def _refined(before: Field, now: Field, flow: Field) -> Field:
     clear = determinant > FLAT * np.square(aa + bb).max()
     scale = np.where(clear, 1 / np.where(clear, determinant, 1), 0)
     found = np.stack([bb * ar - ab * br, aa * br - ab * ar]) * scale
-    return np.where(clear, found, flow).astype(np.float32)
+    better: Field = np.where(clear, found, flow).astype(np.float32)
+    return better
