@@ -53,7 +53,7 @@ def _pyramid(before: Field, now: Field) -> list[tuple[Field, Field]]:
 def _refined(before: Field, now: Field, flow: Field) -> Field:
     """The motion that best explains what is left, by least squares around each place."""
     moved = bent(before, flow)
-    slopes = np.stack(np.gradient(moved))
+    slopes: Field = np.array(np.gradient(moved))
     rest = now - moved + (slopes * flow).sum(0)
     size = 2 * RADIUS + 1
     aa, ab, bb, ar, br = (
