@@ -33,8 +33,12 @@ class Installing:
         return NEEDS
 
     def pythons(self) -> list[str]:
-        """Interpreters to make an environment with; looks at the search path."""
-        return find_pythons()
+        """Interpreters to make an environment with; looks at the search path.
+
+        That of this program comes last: Slicer's is made for Slicer, and not for copies of it.
+        """
+        own, *others = find_pythons()
+        return [*others, own]
 
     def environment(self) -> Environment | None:
         """The environment that was made, in use or not."""

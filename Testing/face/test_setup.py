@@ -124,7 +124,9 @@ def test_try_it_shows_a_mask_and_a_score(bench):
     page = bench.page(start.Start)
     bench.picture("start")
     assert page.edit.isHidden()
-    node = bench.host.slice_widget("Red").mrmlSliceCompositeNode()
+    red = bench.host.slice_widget("Red")
+    red.setSliceOrientation("Axial")
+    node = red.mrmlSliceCompositeNode()
     page.go.click()
     assert not page.go.enabled
     assert "starts" in page.line.text
@@ -134,7 +136,7 @@ def test_try_it_shows_a_mask_and_a_score(bench):
     assert not page.edit.isHidden()
     assert node.GetBackgroundVolumeID() == page.trial.sample.volume.GetID()
     bench.picture("start-tried")
-    bench.host.screenshot(bench.host.slice_widget("Red"), SCREENSHOTS / "setup-sample.png")
+    bench.host.screenshot(red, SCREENSHOTS / "setup-sample.png")
 
 
 def test_the_result_is_opened_in_the_segment_editor(bench, monkeypatch):

@@ -107,7 +107,7 @@ def look(python: str, stop: Stop) -> dict[str, Any]:
 
 def find_pythons() -> list[str]:
     """Interpreters of this computer that an environment may be made with, the own one first."""
-    names = [f"python3.{minor}" for minor in (12, 13, 11, 10)] + ["python3", "python"]
+    names = ["python3", *(f"python3.{minor}" for minor in (12, 13, 11, 10)), "python"]
     path = environment("another").get("PATH")
     found = [sys.executable, *filter(None, (shutil.which(name, path=path) for name in names))]
     return list({str(Path(p).resolve()): p for p in reversed(found)}.values())[::-1]

@@ -162,10 +162,12 @@ class Install(Page):
 
     def _use(self) -> None:
         self.installing.use()
+        self.progress.say("")
         self.refresh()
 
     def _leave(self) -> None:
         self.installing.use_own_python()
+        self.progress.say("")
         self.refresh()
 
     def _remove(self) -> None:

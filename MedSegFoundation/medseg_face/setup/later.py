@@ -21,14 +21,12 @@ class _Command(Page):
 
     def build(self) -> None:
         self.text(self.explain())
-        self.line = qt.QLineEdit(self.command)
-        self.line.setReadOnly(True)
+        self.line = self.text(self.command)
         self.line.setAccessibleName(_("Command"))
-        self.line.setCursorPosition(0)
-        copy = self.button(
-            _("Copy"), _("Copy the command."), lambda: _clipboard().setText(self.command)
-        )
-        self.row(self.line, copy, stretch=False)
+        self.row(self.button(_("Copy"), _("Copy the command."), self._copy))
+
+    def _copy(self) -> None:
+        qt.QApplication.clipboard().setText(self.command)
 
 
 class Batch(_Command):
@@ -46,11 +44,7 @@ class Tracking(_Command):
 
     def explain(self) -> str:
         return _(
-            "In the Segment Editor, MedSeg Propagate carries a segment through the slices of a "
+            "In the Segment Editor, AI Propagate carries a segment through the slices of a "
             "volume. Films and volumes over time are followed from the command line today; a "
             "section for them comes with a later version."
         )
-
-
-def _clipboard() -> object:
-    return qt.QApplication.clipboard()

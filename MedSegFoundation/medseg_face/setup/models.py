@@ -25,7 +25,7 @@ class Models(Page):
                 "packages, too (see Install)."
             )
         )
-        headers = [_("Model"), _("MB, about"), _("State"), _("Licence of the weights")]
+        headers = [_("Model"), _("MB"), _("Stored"), _("Commercial"), _("Licence of weights")]
         self.table = table(headers)
         self.table.setAccessibleName(_("Published models"))
         self.layout.addWidget(self.table)
@@ -162,11 +162,6 @@ class Models(Page):
 
 
 def _cells(row: Row) -> tuple[Any, ...]:
-    licence = _("{licence} (non-commercial)") if row.non_commercial else "{licence}"
-    state = {
-        "stored": _("stored"),
-        "not here": _("not here"),
-        "own server": _("on its own server"),
-    }[row.state]
-    size = row.size.removesuffix(" MB")
-    return row.title, size, state, licence.format(licence=row.licence)
+    stored = {"stored": _("yes"), "not here": _("no"), "own server": _("on its server")}
+    use = _("no") if row.non_commercial else _("yes")
+    return row.title, row.size.removesuffix(" MB"), stored[row.state], use, row.licence

@@ -19,7 +19,7 @@ class Start(Page):
         self.trial = Trial(face().owner, self.refresh)
         self.text(
             _(
-                "Open the Segment Editor, choose MedSeg Point, click on a structure: a segment. "
+                "Open the Segment Editor, choose AI Point, click on a structure: a segment. "
                 "The built-in model needs no download and no account."
             )
         )
@@ -73,4 +73,4 @@ class Start(Page):
             return
         self._shown = sample.volume, self.trial.line
         slicer.util.setSliceViewerLayers(background=sample.volume, fit=True)
-        slicer.modules.markups.logic().JumpSlicesToLocation(*sample.place, True)
+        slicer.modules.markups.logic().JumpSlicesToLocation(*sample.place, False)
