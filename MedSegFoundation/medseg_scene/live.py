@@ -30,7 +30,8 @@ from .requests import AddPrompts, Empty, Exchange, Propagate, Request, Slice, Ta
 from .segments import ensure_geometry, find_segment, segment_stamp
 from .sequences import Source
 from .tags import read_tag
-from .target import Written
+from .target import Maker, Target, Written
+from .through_time import ThroughTime
 from .work import Work
 from .works import Works
 
@@ -106,6 +107,7 @@ class LiveSession:
         self.editor: Editor = editor or self._own_editor  # type: ignore[assignment]
         self._works = Works(self, self._source, segmentation, model, device)
         self._drag: tuple[Any, ...] | None = None
+        self._run: ThroughTime | None = None
         self._closed = self._told = self._writing = False
         self._observers = Observers(self._scene_event)
         self._observe()
@@ -224,6 +226,38 @@ class LiveSession:
         return self._ask(make)
 
     @property
+    def browser(self) -> Any | None:
+        """The sequence browser that the volume is a proxy of."""
+        return self._source.browser
+
+    def track(
+        self,
+        seeds: Iterable[int] | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        on_progress: Callable[[Slice], object] | None = None,
+    ) -> Pending[int]:
+        """Carry the segment from frames of a sequence to the others; see `ThroughTime`.
+
+        ``seeds``: numbers of frames, from 0; None takes the shown one and those with prompts.
+        ``first``, ``last``: frames to decide anew (inclusive). Ends with how many were written.
+        A session does one at a time.
+        """
+        failed: Pending[int] = Pending()
+        try:
+            self.check_nodes()
+            if self._run is not None and not self._run.pending.finished:
+                raise InputError("Frames are being followed; wait for that, or cancel it.")
+            model, device = self._works.model, self._works.device
+            self._run = ThroughTime(self, model, device, seeds, first, last, on_progress)
+        except MedsegError as error:
+            self.say(str(error))
+            failed.fail(error)
+            return failed
+        self._run.start()
+        return self._run.pending.then(None, lambda error: self.say(str(error)))
+
+    @property
     def can_undo(self) -> bool:
         """Whether `undo` has something to take back."""
         return bool(self._asked()) or self.shown_preview is not None or self.editor.can_undo()
@@ -249,6 +283,8 @@ class LiveSession:
 
     def cancel(self) -> None:
         """Leave out all that has no result yet."""
+        if self._run is not None:
+            self._run.pending.cancel()
         for work in self._works:
             for request in [work.current, *work.queue]:
                 if request is not None:
@@ -289,6 +325,8 @@ class LiveSession:
         if self._closed:
             return
         self._closed = True
+        if self._run is not None:
+            self._run.pending.cancel()
         self._observers.let_go()
         if self._works.close(CancelledError("The session was closed.")):
             self.say("What was under way was left out as the session was closed.")
@@ -301,7 +339,7 @@ class LiveSession:
         return self._source.frame() == work.frame
 
     def check(self, work: Work) -> None:
-        self._check_nodes()
+        self.check_nodes()
         if not self._source.is_there(work.frame):
             raise StaleError("The volume was changed while this was computed; it was left out.")
         if work.target.segment_id is not None and self.shown(work):
@@ -314,27 +352,33 @@ class LiveSession:
         """
         moving = drag is not None and self._drag is not None and self._drag[0] is drag
         with suppress(MedsegError):
-            self._check_nodes()
+            self.check_nodes()
             if not (moving or self.preview) and self.shown(work):
                 self.editor.save_state()
 
     def write(self, work: Work, patch: MaskPatch, state: State, drag: object | None) -> Written:
-        allowed = None
-        if self.limits is not None and not patch.empty:
-            allowed = self.limits.allowed(work.image, patch.box)
         node, born = self.editor.node, work.target.segment_id is None
         selected, save = node.GetSelectedSegmentID(), drag is None or self._drag != self._at(drag)
-        self._writing = True
-        try:
-            written = work.target.write(self.editor, patch, state, work.maker, allowed, save)
-        finally:
-            self._writing = False
+        written = self.write_at(work.target, patch, state, work.maker, save)
         if born and self._works.born(work):
             pass  # it is the selected one now
         elif selected and self.segmentation.GetSegmentation().GetSegment(selected) is not None:
             node.SetSelectedSegmentID(selected)
         self._drag = None if drag is None else self._at(drag)
         return written
+
+    def write_at(
+        self, target: Target, patch: MaskPatch, state: State, maker: Maker, save: bool = True
+    ) -> Written:
+        """Bring a change into a segment under the rules of the editor and the limits."""
+        allowed = None
+        if self.limits is not None and not patch.empty:
+            allowed = self.limits.allowed(target.image, patch.box)
+        self._writing = True
+        try:
+            return target.write(self.editor, patch, state, maker, allowed, save)
+        finally:
+            self._writing = False
 
     def say(self, line: str) -> None:
         self.line = line
@@ -353,7 +397,7 @@ class LiveSession:
 
     def _ask(self, make: Callable[[], tuple[Work, Request]]) -> Pending[Step]:
         try:
-            self._check_nodes()
+            self.check_nodes()
             work, request = make()
             if work.frame[0] is not None:
                 work.look()  # another frame may be shown when its turn comes
@@ -379,10 +423,11 @@ class LiveSession:
         return self._ask(make)
 
     def _work(self, fresh: bool = False) -> Work:
-        self._check_nodes()
+        self.check_nodes()
         return self._works.get(fresh)
 
-    def _check_nodes(self) -> None:
+    def check_nodes(self) -> None:
+        """Raise `InputError` when a node, or this session, is gone."""
         if self._closed:
             raise InputError("This session is closed; open another one.")
         for node, name in ((self.segmentation, "segmentation"), (self.volume, "volume")):
@@ -418,7 +463,7 @@ class LiveSession:
         if self._closed:
             return
         try:
-            self._check_nodes()
+            self.check_nodes()
         except MedsegError as error:
             if self._works.close(error):
                 self.say(str(error))

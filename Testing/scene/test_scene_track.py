@@ -1,0 +1,161 @@
+"""Frames of a sequence are followed: every frame of the segmentation gets its mask."""
+
+import numpy as np
+import pytest
+import slicer
+from live_kit import Live, in_scene
+from medseg import Point
+from scene_kit import add_segmentation, box_mask, draw_by_hand
+
+COUNT, SIZE = 6, 40
+
+
+def disk(frame, row):
+    j, i = np.ogrid[:SIZE, :SIZE]
+    return (j - 20) ** 2 + (i - 13 - 2 * frame) ** 2 <= (64 if row else 0)
+
+
+@pytest.fixture
+def film(kit, scene):
+    """Three slices over six frames; a disk moves to the right in the upper two."""
+    random = np.random.default_rng(0)
+    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "cine")
+    for n in range(COUNT):
+        frame = slicer.vtkMRMLScalarVolumeNode()
+        truth = np.stack([disk(n, row) if row else disk(n, row) & False for row in range(3)])
+        voxels = np.where(truth, 200, 100) + random.normal(0, 4, truth.shape)
+        slicer.util.updateVolumeFromArray(frame, voxels.astype(np.int16))
+        frame.SetSpacing(1, 1, 8)
+        sequence.SetDataNodeAtValue(frame, str(40 * n))
+    browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "browser")
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    volume = browser.GetProxyNode(sequence)
+    live = Live(kit, volume, add_segmentation(volume), model="geodesic-cut")
+    live.browsing = browser
+    yield live
+    live.close()
+
+
+def show(live, number):
+    live.browsing.SetSelectedItemNumber(number)
+    live.turn()
+
+
+def prompt(live, number):
+    """Clicks into the disk of both slices."""
+    show(live, number)
+    places = [live.image.ijk_to_ras([13 + 2 * number, 20, k]) for k in (1, 2)]
+    live.wait(live.add(*[Point(place) for place in places]))
+
+
+def dices(live):
+    found = []
+    for n in range(COUNT):
+        show(live, n)
+        mask, truth = in_scene(live)[1:], np.stack([disk(n, 1)] * 2)
+        found.append(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
+    return found
+
+
+def test_a_prompt_in_one_frame_fills_all(film):
+    prompt(film, 2)
+    told = []
+    written = film.wait(film.track(on_progress=told.append))
+    assert written == COUNT - 1
+    assert film.browsing.GetSelectedItemNumber() == 2
+    assert min(dices(film)) > 0.85
+    assert told[-1].fraction == pytest.approx(1.0)
+    assert {event.index for event in told} == {0, 1, 3, 4, 5}
+
+
+def test_prompted_frames_stay_as_they_are(film):
+    prompt(film, 0)
+    prompt(film, 4)
+    before = {}
+    for n in (0, 4):
+        show(film, n)
+        before[n] = in_scene(film)
+    film.wait(film.track())
+    for n in (0, 4):
+        show(film, n)
+        assert (in_scene(film) == before[n]).all()
+        assert film.prompts
+    show(film, 2)
+    assert in_scene(film).any()
+
+
+def test_a_range_of_frames_leaves_the_others(film):
+    prompt(film, 2)
+    film.wait(film.track(first=2, last=3))
+    show(film, 0)
+    assert not in_scene(film).any()
+    show(film, 3)
+    assert in_scene(film).any()
+
+
+def test_a_hand_drawn_frame_is_a_start_too(film):
+    show(film, 1)
+    mask = np.zeros(film.image.shape, bool)
+    mask[1] = disk(1, 1)
+    draw_by_hand(film.editor, film.segmentation, film.segment_id, mask, film.image.affine)
+    film.turn()
+    assert film.wait(film.track(seeds=[1])) == COUNT - 1
+    show(film, 5)
+    assert in_scene(film)[1].any()
+    assert not in_scene(film)[2].any()
+
+
+def test_the_next_click_corrects_what_was_followed(film):
+    prompt(film, 2)
+    film.wait(film.track())
+    show(film, 4)
+    before = in_scene(film)
+    place = film.image.ijk_to_ras([3, 5, 1])
+    film.wait(film.add(Point(place, include=False)))
+    assert (in_scene(film) & before).sum() > 0.9 * before.sum()
+
+
+def test_cancelling_writes_nothing_while_it_computes(film):
+    prompt(film, 2)
+    pending = film.track()
+    film.cancel()
+    assert pending.finished
+    film.settle()
+    show(film, 0)
+    assert not in_scene(film).any()
+
+
+def test_what_cannot_be_followed_says_so(film):
+    error = film.wait_error(film.track())
+    assert "no frame to start from" in str(error)
+    assert film.line == str(error)
+
+
+def test_the_volume_may_go_meanwhile(film):
+    prompt(film, 2)
+    pending = film.track()
+    slicer.mrmlScene.RemoveNode(film.volume)
+    film.kit.until(lambda: pending.finished)
+    assert pending.error is not None
+
+
+def test_a_volume_without_time_is_refused(kit, scene):
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    slicer.util.updateVolumeFromArray(volume, np.zeros((4, 8, 8), np.int16))
+    live = Live(kit, volume, add_segmentation(volume))
+    error = live.wait_error(live.track())
+    assert "not part of a sequence" in str(error)
+    live.close()
+
+
+def test_other_segments_keep_their_voxels(film):
+    other = film.segmentation.GetSegmentation().AddEmptySegment("other")
+    prompt(film, 2)
+    film.wait(film.track())
+    show(film, 3)
+    wall = box_mask(film.image.shape, (0, 3), (0, 5), (0, 5))
+    draw_by_hand(film.editor, film.segmentation, other, wall, film.image.affine)
+    film.turn()
+    film.wait(film.track(seeds=[2]))
+    show(film, 3)
+    assert (in_scene(film, other) == wall).all()
