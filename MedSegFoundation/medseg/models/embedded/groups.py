@@ -46,6 +46,20 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """What the search for the size of a first click found (see `sizes`).
+
+    ``scales``: logs of how much larger than its radius says the object may be; ``shares``: how
+    much each counts, 1 together; ``low``, ``high``: the voxels (k, j, i) that are worth a look.
+    """
+
+    scales: Array
+    shares: Array
+    low: Seeds
+    high: Seeds
+
+
+@dataclass(frozen=True)
 class Group:
     """One prompt on the grid of an image.
 
@@ -53,6 +67,7 @@ class Group:
     ``model``: intensity and size around them. ``against``: ``(M, 3)`` voxels the same prompt
     shows to be outside (around a box or a loop), possibly none. ``depth``: for a click that
     corrects a mask, how far in mm the wrong part reaches around it in every direction, else 0.
+    ``guess``: for a first click whose size was searched.
     """
 
     seeds: Seeds
@@ -61,6 +76,12 @@ class Group:
     against: Seeds
     limit: Limit | None = None
     depth: float = 0.0
+    guess: Guess | None = None
+
+    @property
+    def is_click(self) -> bool:
+        """A stroke shows more of an object than a click, a box or a loop all of it."""
+        return self.limit is None and not len(self.against) and len(self.seeds) == 1
 
 
 #: Of the ball in which a correction would be even throughout: seeds more uneven than so much noise

@@ -15,7 +15,7 @@ from ...patch import bounding_box
 from ...prompts import Prompt, to_dict
 from .classical import PRIOR, corrected
 from .cut import smooth_cut
-from .features import prepare
+from .features import Prepared, prepare
 from .grid import Box, Field, Window
 from .groups import Group, from_mask, group
 from .maps import GroupMaps, Scene, View, group_maps, stack, window_for
@@ -23,6 +23,8 @@ from .refine import NOTHING, Part, to_voxels
 
 #: A view of the window in, log odds ``(K, J, I)`` out.
 Decide = Callable[[View], Field]
+#: A first click in, the same with a better idea of its size out.
+Search = Callable[[Group, Prepared], Group]
 #: A new prompt changes blocks that it is nearest to; this much farther (log) still counts.
 SLACK = 0.8
 #: Price of the border against the evidence.
@@ -32,9 +34,10 @@ SMOOTHNESS = 1.0
 class Interactive:
     """One image, prepared. The mask after n prompts starts from the one after n - 1."""
 
-    def __init__(self, image: Image, decide: Decide) -> None:
+    def __init__(self, image: Image, decide: Decide, search: Search | None = None) -> None:
         self._image = image
         self._decide = decide
+        self._search = search
         self._prepared = prepare(_grey(image), _spacing(image))
         self._groups: dict[str, Group] = {}
         self._scales: dict[str, float] = {}
@@ -52,7 +55,7 @@ class Interactive:
         for count, (key, prompt) in enumerate(zip(keys, prompts, strict=True), start=1):
             before = masks[count - 2] if count > 1 else start
             if key not in self._groups:
-                self._groups[key] = group(prompt, self._image, self._prepared, groups, before)
+                self._groups[key] = self._group(prompt, groups, before)
             groups.append(self._groups[key])
             if count <= len(masks):
                 continue
@@ -61,6 +64,13 @@ class Interactive:
                 progress(count / len(prompts))
         self._last = (keys, masks)
         return masks[-1].copy()
+
+    def _group(self, prompt: Prompt, earlier: list[Group], before: Mask | None) -> Group:
+        found = group(prompt, self._image, self._prepared, earlier, before)
+        first = found.include and found.is_click and not any(g.include for g in earlier)
+        if self._search and first and (before is None or not before.any()):
+            return self._search(found, self._prepared)
+        return found
 
     def _known(self, keys: list[str]) -> list[Mask]:
         """Masks of the longest run of first prompts that the last call shared."""
@@ -89,7 +99,7 @@ class Interactive:
         view = View(scene, groups, maps, stack(scene, groups, maps, prior), newest, scales)
         odds = self._decide(view)
         self._scales.update(zip(keys, view.scales, strict=True))
-        local = prior is not None and _is_local(groups[newest])
+        local = prior is not None and groups[newest].is_click
         if local:
             odds = corrected(view, odds)
         for g in groups:
@@ -137,14 +147,6 @@ def keys_of(prompts: Sequence[Prompt], start: Mask | None) -> list[str]:
         key = hashlib.sha1(f"{key} {to_dict(prompt)}".encode()).hexdigest()
         keys.append(key)
     return keys
-
-
-def _is_local(newest: Group) -> bool:
-    """Whether a prompt is a click, which sits in the middle of what is wrong.
-
-    A stroke shows more of the object than that, a box or a loop all of it.
-    """
-    return newest.limit is None and not len(newest.against) and len(newest.seeds) == 1
 
 
 def _digest(mask: Mask) -> str:

@@ -45,12 +45,15 @@ _FAR = 2.5
 _UNLIKE = 2.2
 
 
-def window_for(groups: Sequence[Group], prepared: Prepared) -> Window:
-    """The working window around all groups, within `BUDGET`."""
+def window_for(groups: Sequence[Group], prepared: Prepared, budget: int = BUDGET) -> Window:
+    """The working window around all groups, of at most ``budget`` blocks."""
     shape = prepared.values.shape
     largest = max((g.model.radius for g in groups if g.include), default=np.inf)
     low, high = np.array(shape), np.zeros(3, int)
     for g in groups:
+        if g.guess is not None:
+            low, high = np.minimum(low, g.guess.low), np.maximum(high, g.guess.high)
+            continue
         reach = REACH * g.model.radius if g.include else min(2 * g.model.radius, largest)
         reach = max(reach, REACH * g.depth)
         margin = np.ceil(reach / np.array(prepared.spacing)).astype(int)
@@ -60,7 +63,7 @@ def window_for(groups: Sequence[Group], prepared: Prepared) -> Window:
     step = min(prepared.spacing)
     while True:
         window = Window.around(ends, 0.0, step, shape, prepared.spacing)
-        if np.prod(window.shape) <= BUDGET:
+        if np.prod(window.shape) <= budget:
             return window
         step *= 1.1
 
@@ -99,8 +102,8 @@ class GroupMaps:
     against: Field | None
 
 
-def group_maps(scene: Scene, group: Group) -> GroupMaps:
-    """The maps of one group; ``steep`` is measured for include groups only."""
+def group_maps(scene: Scene, group: Group, steep: bool = True) -> GroupMaps:
+    """The maps of one group; ``steep`` is measured for include groups only, and if wanted."""
     window, model = scene.window, group.model
     unlike = np.log1p(np.abs(scene.smooth - model.mean) / model.spread)
     unlike_smooth = np.log1p(np.abs(scene.smoother - model.mean) / model.spread)
@@ -124,7 +127,7 @@ def group_maps(scene: Scene, group: Group) -> GroupMaps:
         unlike,
         unlike_smooth,
         path(1.0, 0.5),
-        path(4.0, 1.0) if group.include else None,
+        path(4.0, 1.0) if group.include and steep else None,
         _log(star),
         _log(distance / model.radius),
         _log(_distance(window, outside)[0] / model.radius) if len(outside) else None,

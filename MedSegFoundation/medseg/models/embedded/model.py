@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...image import Image
 from ...model import Capabilities
 from ...vocabulary import CT_TERMS
-from . import classical, network
-from .interactive import Decide, Interactive
+from . import network, sizes
+from .interactive import Decide, Interactive, Search
 from .text import Worded
 
 _CAPABILITIES = Capabilities(
@@ -26,21 +26,31 @@ class Embedded:
     capabilities = _CAPABILITIES
 
     def __init__(
-        self, name: str, version: str, decide: Decide, weights_hash: str | None = None
+        self,
+        name: str,
+        version: str,
+        decide: Decide,
+        weights_hash: str | None = None,
+        search: Search | None = None,
     ) -> None:
         self.name = name
         self.version = version
         self.weights_hash = weights_hash
         self._decide = decide
+        self._search = search
 
     def open(self, image: Image) -> Worded:
         """See `medseg.model.Model`; raises `InputError` for an image without any contrast."""
-        return Worded(image, Interactive(image, self._decide), self.name)
+        return Worded(image, Interactive(image, self._decide, self._search), self.name)
 
 
 def geodesic_cut(device: str) -> Embedded:
-    """The classical step: no weights, numpy, scipy and SimpleITK only, CPU whatever ``device``."""
-    return Embedded("geodesic-cut", "2", classical.decide)
+    """The classical step: numpy, scipy and SimpleITK only, CPU whatever ``device``.
+
+    A network of 5 kB chooses the size of a first click; it comes with the code, as the constants
+    of the step do.
+    """
+    return Embedded("geodesic-cut", "3", sizes.decide, search=sizes.search)
 
 
 def synthnet(device: str) -> Embedded:
