@@ -16,12 +16,16 @@ USUAL = (300, 512, 512)
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """``free`` and ``needs``: memory in words; ``advice``: what follows, one sentence or ""."""
+    """``free`` and ``needs``: memory, ``opening`` and ``prompt``: time, all in words.
+
+    ``advice``: what follows, one sentence or "".
+    """
 
     name: str
     free: str
     needs: str
-    seconds: str
+    opening: str
+    prompt: str
     advice: str
 
 
@@ -73,8 +77,14 @@ class DeviceList:
 
 def _row(answer: Estimate) -> DeviceRow:
     free = "not known" if answer.free_bytes is None else _gigabytes(answer.free_bytes)
-    seconds = f"{answer.open_seconds:.0f} s, then {answer.prompt_seconds:.1f} s"
-    return DeviceRow(answer.device, free, _gigabytes(answer.memory_bytes), seconds, answer.advice)
+    return DeviceRow(
+        answer.device,
+        free,
+        _gigabytes(answer.memory_bytes),
+        f"{answer.open_seconds:.1f} s",
+        f"{answer.prompt_seconds:.1f} s",
+        answer.advice,
+    )
 
 
 def _gigabytes(count: int) -> str:

@@ -23,6 +23,7 @@ class Need:
 
 
 _TORCH = ("torch>=2.4", "safetensors>=0.4")
+_SAM = (*_TORCH, "transformers>=5.23,<6; python_version >= '3.11'")
 NEEDS = (
     Need(
         "torch",
@@ -34,14 +35,14 @@ NEEDS = (
     Need(
         "sam",
         "SAM 2.1, MedSAM2, MedSAM, SAM",
-        (*_TORCH, "transformers>=5.0"),
+        _SAM,
         ("torch", "transformers"),
         "Runs these models on this computer; with a GPU they answer at once.",
     ),
     Need(
         "edgetam",
         "EdgeTAM",
-        (*_TORCH, "transformers>=5.0", "timm>=1.0", "torchvision"),
+        (*_SAM, "timm>=1.0", "torchvision"),
         ("torch", "torchvision", "timm", "transformers"),
         "Runs EdgeTAM on this computer.",
     ),

@@ -20,7 +20,7 @@ class Devices(Page):
                 size=size
             )
         )
-        headers = [_("Device"), _("Free"), _("Needed"), _("First prompt, next ones")]
+        headers = [_("Device"), _("Free"), _("Needed"), _("To open it"), _("A prompt")]
         self.table = table(headers, rows=3)
         self.table.setAccessibleName(_("Devices"))
         self.layout.addWidget(self.table)
@@ -32,7 +32,7 @@ class Devices(Page):
         self.devices.refresh()
 
     def refresh(self) -> None:
-        rows = [(r.name, r.free, r.needs, r.seconds) for r in self.devices.rows]
+        rows = [(r.name, r.free, r.needs, r.opening, r.prompt) for r in self.devices.rows]
         fill(self.table, rows, [r.advice for r in self.devices.rows])
         advice = [r.advice for r in self.devices.rows if r.advice]
         self.line.setText(self.devices.line or "\n".join(advice))

@@ -25,7 +25,7 @@ class Models(Page):
                 "packages, too (see Install)."
             )
         )
-        headers = [_("Model"), _("MB"), _("Stored"), _("Commercial"), _("Licence of weights")]
+        headers = [_("Model"), _("MB"), _("Stored"), _("Commercial"), _("Licence")]
         self.table = table(headers)
         self.table.setAccessibleName(_("Published models"))
         self.layout.addWidget(self.table)
@@ -43,7 +43,6 @@ class Models(Page):
         self.progress = Progress(self)
         self.text(_("Stored in {folder}").format(folder=self.models.folder), small=True)
         self.on(self.table, "itemSelectionChanged()", self.refresh)
-        self.opened()
 
     def _build_licence(self) -> None:
         self.licence = qt.QGroupBox(_("Licence"))
@@ -162,6 +161,6 @@ class Models(Page):
 
 
 def _cells(row: Row) -> tuple[Any, ...]:
-    stored = {"stored": _("yes"), "not here": _("no"), "own server": _("on its server")}
+    stored = {"stored": _("yes"), "not here": _("no"), "own server": _("server")}
     use = _("no") if row.non_commercial else _("yes")
     return row.title, row.size.removesuffix(" MB"), stored[row.state], use, row.licence

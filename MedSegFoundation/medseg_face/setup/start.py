@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import qt
 import slicer
 from medseg_scene.trial import Trial, into_editor
 from slicer.i18n import tr as _
@@ -17,6 +18,7 @@ class Start(Page):
 
     def build(self) -> None:
         self.trial = Trial(face().owner, self.refresh)
+        self._shown: Any = None
         self.text(
             _(
                 "Open the Segment Editor, choose AI Point, click on a structure: a segment. "
@@ -58,8 +60,8 @@ class Start(Page):
         self.edit.setVisible(self.trial.score is not None and self.trial.present() is not None)
         self.line.setText(self.trial.line)
         self.line.setVisible(bool(self.trial.line))
-        if self.trial.score is not None:
-            self._show()
+        if self.trial.busy:
+            qt.QTimer.singleShot(0, self._show)  # a turn of its own: the window stays quick
 
     def open_editor(self) -> None:
         if self.trial.present() is not None:
@@ -67,10 +69,10 @@ class Start(Page):
             slicer.util.selectModule("SegmentEditor")
 
     def _show(self) -> None:
-        """The sample in all slice views, at the place of the click; once for each result."""
+        """The sample in all slice views, at the place of the click; once."""
         sample: Any = self.trial.present()
-        if sample is None or getattr(self, "_shown", None) == (sample.volume, self.trial.line):
+        if sample is None or sample.volume is self._shown:
             return
-        self._shown = sample.volume, self.trial.line
+        self._shown = sample.volume
         slicer.util.setSliceViewerLayers(background=sample.volume, fit=True)
         slicer.modules.markups.logic().JumpSlicesToLocation(*sample.place, False)
