@@ -6,33 +6,26 @@ A face forwards gestures and draws what the desk says; every decision is made he
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medseg import InputError, MedsegError, Prompt, Step, Text, UnsupportedPromptError
 from medseg.companion.pending import Pending
-from medseg.protocol.messages import Welcome
 
-from .ahead import Ahead
-from .choices import PROPAGATE, Choices
+from .choices import PROPAGATE
 from .editors import Editor
 from .live import Entry, LiveSession
-from .observers import Observers
 from .owner import CompanionOwner
-from .owner import owner as application_owner
-from .place import Place
 from .preview import Preview
 from .requests import Slice
-from .settings import DictSettings, Settings
-from .switches import Switches
+from .seat import Seat
+from .settings import Settings
 from .views import View
 
 if TYPE_CHECKING:
     from .marks import Mark
 
-Listener = Callable[[], object]
 
-
-class Desk(Switches):
+class Desk(Seat):
     """One per segment editor. Opens a `LiveSession` when the first prompt is given, and follows
     what is chosen in the editor: source volume, segmentation, segment.
 
@@ -47,15 +40,7 @@ class Desk(Switches):
         settings: Settings | None = None,
         owner: CompanionOwner | None = None,
     ) -> None:
-        """``settings``: None forgets them with the desk. ``owner``: None takes the application's.
-
-        Starts nothing: see `wake`.
-        """
-        super().__init__(settings or DictSettings())
-        self.editor = editor
-        self.owner = owner or application_owner()
-        #: The last line for the status bar; empty once the next action is asked for.
-        self.line = ""
+        """See `Seat`."""
         #: How far a propagation is, 0 to 1; None when none is under way.
         self.progress: float | None = None
         #: The slice that a propagation decided last.
@@ -65,62 +50,9 @@ class Desk(Switches):
         #: What a gesture is drawing; see `draw`.
         self.drawing: tuple[Mark, ...] = ()
         self._hidden: frozenset[str] = frozenset()
-        self._greeting: Pending[Welcome] | None = None
-        self._live: LiveSession | None = None
-        self._place = Place(None)
-        self._ahead = Ahead(self.owner)
-        self._listeners: list[Listener] = []
-        self._told = self._closed = self._awake = False
-        self._observers = Observers(self._changed)
-        self._unlisten = self.owner.listen(self._heard)
-        self._follow()
-
-    def listen(self, callback: Listener) -> Callable[[], None]:
-        """Be told, at most once per loop turn, that something a window shows may have changed.
-
-        Call what is returned to hear no more.
-        """
-        self._listeners.append(callback)
-
-        def let_go() -> None:
-            if callback in self._listeners:
-                self._listeners.remove(callback)
-
-        return let_go
-
-    def wake(self) -> None:
-        """An effect is shown: start the helper, ask what it has, and have it open the image.
-
-        Takes no time here, changes nothing, and sends nothing to a server.
-        """
-        if not self._closed:
-            self._awake = True
-            self._greet(self.owner.greet())
-            self._follow()
-            self._prepare()
-
-    def rest(self) -> None:
-        """No effect is shown any more; what was asked for is done all the same."""
-        self._awake = False
-
-    def close(self) -> None:
-        """Let go of everything; what has no result yet is left out, with a line."""
-        if not self._closed:
-            self._put_down()
-            self._closed = True
-            self._unlisten()
-            self._observers.let_go()
-            self._listeners = []
+        super().__init__(editor, settings, owner)
 
     # What a window shows
-
-    @property
-    def reason(self) -> str:
-        """ "" when prompts can be given now, else one sentence why not and what to do."""
-        if self._closed:
-            return "This segment editor is closed; open it again."
-        self._follow()
-        return self._place.reason
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -158,6 +90,16 @@ class Desk(Switches):
         """Number of slices of the source volume along K, J and I; zeros without one."""
         return self._place.slices
 
+    @property
+    def frames(self) -> int:
+        """How many frames the sequence has that the source volume is part of; 0: none."""
+        return self._place.frames
+
+    @property
+    def frame(self) -> int:
+        """The frame that is shown, from 0."""
+        return self._place.frame
+
     def slice_of(self, view: View) -> tuple[int, int]:
         """Image axis (0, 1, 2 = K, J, I) that a view looks along, and the slice it shows there."""
         return self._place.slice_of(view)
@@ -175,18 +117,13 @@ class Desk(Switches):
         if 0 <= index < len(entries):
             key = {entries[index].key}
             self._hidden = self._hidden | key if on else self._hidden - key
-            self._changed()
+            self.changed()
 
     def draw(self, *marks: Mark) -> None:
         """Show what a gesture is drawing, beside the prompts; nothing: it has ended."""
         if marks or self.drawing:
             self.drawing = marks
-            self._changed()
-
-    def say(self, line: str) -> None:
-        """Show a line in the status bar."""
-        self.line = line
-        self._changed()
+            self.changed()
 
     # Actions
 
@@ -234,11 +171,11 @@ class Desk(Switches):
         def told(event: Slice) -> None:
             self.progress, self.slice = event.fraction, event
             self.confidence[event.index] = event.confidence
-            self._changed()
+            self.changed()
 
         def ended(_: object) -> None:
             self.progress = self.slice = None
-            self._changed()
+            self.changed()
 
         if self.can(PROPAGATE):
             return self._refused(UnsupportedPromptError(self.can(PROPAGATE)))
@@ -270,16 +207,9 @@ class Desk(Switches):
         if self._live is not None:
             self._try(self._live.reject)
 
-    # The session behind it
+    # Helpers
 
-    def set_up(self) -> None:
-        if self._live is not None:
-            self._live.preview, self._live.limits = self.preview, self.limits
-            self._live.new_segments = self.new_segments
-            self._live.use_model(self._wanted_model, self.device)
-        self._changed()
-
-    def _ask(self, act: Callable[[LiveSession], Pending[Step]]) -> Pending[Step]:
+    def _ask(self, act: Callable[[LiveSession], Pending[Any]]) -> Pending[Any]:
         self.line = ""
         try:
             live, born = self._session()
@@ -291,8 +221,8 @@ class Desk(Switches):
         self._ahead.drop()
         return pending
 
-    def _refused(self, error: MedsegError) -> Pending[Step]:
-        pending: Pending[Step] = Pending()
+    def _refused(self, error: MedsegError) -> Pending[Any]:
+        pending: Pending[Any] = Pending()
         pending.fail(error)
         self.say(str(error))
         return pending
@@ -303,91 +233,8 @@ class Desk(Switches):
             act()
         except MedsegError as error:
             self.line = str(error)
-        self._changed()
-
-    def _session(self) -> tuple[LiveSession, bool]:
-        """The session on what is chosen in the editor, and whether a segment was added for it.
-
-        Raises `MedsegError` when there can be none.
-        """
-        reason = self.reason
-        if reason:
-            raise InputError(reason)
-        if self.owner.companion().refusal is not None:
-            self.owner.companion().start()
-        self.wake()
-        born = self._place.ensure_segment()
-        if self._live is None:
-            place = self._place
-            self._live = LiveSession(
-                place.volume,
-                place.segmentation,
-                self.owner.companion(),
-                place.segment_id,
-                editor=self.editor,
-                on_change=self._changed,
-                on_line=self.say,
-                source=self._ahead.source(place.volume),
-            )
-            self.set_up()
-        elif born:
-            self._live.select(self._place.segment_id)
-        return self._live, born
-
-    def _follow(self) -> None:
-        """Look at what is chosen in the editor now."""
-        live = self._live
-        if self._closed or (live is not None and live.writing):
-            return
-        before, self._place = self._place, Place(self.editor.node)
-        if not self._place.same_nodes(before):
-            self._put_down()
-            self._observers.let_go()
-            self._place.observe(self._observers)
-            return
-        chosen = self._place.segment_id
-        if live is not None and self._place.has_segment and live.segment_id != chosen:
-            live.select(chosen)
+        self.changed()
 
     def _put_down(self) -> None:
-        """Close the session, if there is one; the next action opens another."""
-        live, self._live = self._live, None
-        if live is not None:
-            live.close()
-        self._ahead.drop()
-
-    def _prepare(self) -> None:
-        if self._awake and self._live is None and not self._place.reason:
-            self._ahead.open(self._place.volume, self._wanted_model, self.device)
-            self.confidence = {}
-
-    def _greet(self, greeting: Pending[Welcome]) -> None:
-        def met(welcome: Welcome) -> None:
-            if greeting is self._greeting:
-                self.choices = Choices(welcome)
-                self._changed()
-
-        if greeting is not self._greeting:
-            self._greeting = greeting
-            greeting.then(met, lambda error: self.say(str(error)))
-
-    def _heard(self, line: str) -> None:
-        """A line of the helper; it may be that another server was chosen."""
-        self.say(line)
-        if self.owner.greeting is not None:
-            self._greet(self.owner.greeting)
-
-    def _changed(self) -> None:
-        if not (self._told or self._closed):
-            self._told = True
-            self.owner.loop.call_later(0, self._turn)
-
-    def _turn(self) -> None:
-        """Once per loop turn, whatever happened in it."""
-        self._told = False
-        if self._closed:
-            return
-        self._follow()
-        self._prepare()
-        for callback in list(self._listeners):
-            callback()
+        super()._put_down()
+        self.confidence = {}

@@ -166,7 +166,8 @@ class LiveSession:
     @property
     def waiting(self) -> int:
         """How many actions have no result yet."""
-        return sum(work.waiting for work in self._works)
+        running = self._run is not None and not self._run.pending.finished
+        return sum(work.waiting for work in self._works) + running
 
     # Actions
 

@@ -107,6 +107,18 @@ class Place:
         i, j, k = (0, 0, 0) if data is None else data.GetDimensions()
         return k, j, i
 
+    @property
+    def frames(self) -> int:
+        """How many frames the sequence of the volume has; 0 when it is in none."""
+        browser = None if self.volume is None else Source(self.volume).browser
+        return 0 if browser is None else int(browser.GetNumberOfItems())
+
+    @property
+    def frame(self) -> int:
+        """The shown frame, from 0."""
+        browser = None if self.volume is None else Source(self.volume).browser
+        return 0 if browser is None else int(browser.GetSelectedItemNumber())
+
     def slice_of(self, view: View) -> tuple[int, int]:
         """Image axis (0, 1, 2 = K, J, I) that a view looks along, and the slice in its middle.
 

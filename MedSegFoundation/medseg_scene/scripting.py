@@ -279,6 +279,23 @@ class Scripting:
         """
         return self._done(session.propagate(seeds, first, last, direction, axis, onProgress))
 
+    def track(
+        self,
+        session: LiveSession,
+        seeds: Iterable[int] | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        onProgress: Callable[[Slice], object] | None = None,
+    ) -> int:
+        """Carry the segment to the other frames of a sequence; see `LiveSession.track`.
+
+        Returns how many frames were written.
+
+        >>> try: logic.track(session)
+        ... except medseg.InputError as error: print(error)  # this volume is in no sequence
+        """
+        return int(self.wait(session.track(seeds, first, last, onProgress)))
+
     def setPreview(self, session: LiveSession, on: bool) -> None:
         """Keep results aside until `acceptPreview` or `rejectPreview`.
 
