@@ -203,7 +203,7 @@ scapula clavicle clavicula skull cord gluteus iliopsoas autochthon muscle cartil
 brachiocephalic subclavian pulmonary artery vein vessel l1 l2 l3 l4 l5 t1 t2 t3 t4 t5 t6 t7 t8 t9
 t10 t11 t12 c1 c2 c3 c4 c5 c6 c7 leber niere milz magen herz gehirn
 """
-_TUMOURS = "tumor tumour cancer lesion metastasis mass nodule cyst carcinoma sarcoma"
+_TUMOURS = "tumor tumour cancer lesion metastasis metastase mass nodule cyst carcinoma sarcoma"
 _FILLERS = frozenset({"the", "a", "an", "all", "please", "segment", "find"})
 
 
@@ -277,7 +277,7 @@ def meant(text: str, terms: Iterable[Term]) -> list[str]:
 
 def elsewhere(text: str) -> str:
     """Models, by name, that could find what a text names (as far as their makers say)."""
-    spoken = normalise(text).replace("metastases", "metastasis").split()
+    spoken = normalise(text).split()
     if not {*_TUMOURS.split()}.isdisjoint(spoken):
         return "VISTA3D (tumours of lung, liver, pancreas, colon and bone) or VoxTell"
     if not {*_ORGANS.split()}.isdisjoint(spoken):

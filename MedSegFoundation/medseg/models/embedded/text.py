@@ -20,6 +20,8 @@ from .text_rules import Rules
 
 #: Voxels that are looked at to tell whether an image is a CT.
 _MOST = 2_000_000
+#: Fat and air are darker than this (HU), and some of them is in every CT.
+FATTY = -60.0
 
 
 class Worded:
@@ -94,7 +96,7 @@ def check_hounsfield(image: Image) -> None:
     tissue = len(body) > 0.02 * len(values) and -200 < middle < 300
     if image.modality is None and tissue:
         tissue = bool(np.mean((values > -1200) & (values < -800)) > 0.005)
-    if not tissue or values.min() > -20:
+    if not tissue or np.percentile(values, 0.5) > FATTY:
         raise InputError(
             "Words are found by the Hounsfield units of CT, and the values of this image do not "
             "look like them (water 0, air -1000); use clicks or a box."
