@@ -167,23 +167,13 @@ class Desk(Seat):
 
         `progress` and `slice` tell how far it is.
         """
-
-        def told(event: Slice) -> None:
-            self.progress, self.slice = event.fraction, event
-            self.confidence[event.index] = event.confidence
-            self.changed()
-
-        def ended(_: object) -> None:
-            self.progress = self.slice = None
-            self.changed()
-
-        if self.can(PROPAGATE):
-            return self._refused(UnsupportedPromptError(self.can(PROPAGATE)))
-        pending = self._ask(
-            lambda live: live.propagate(None, first, last, direction, axis, on_progress=told)
+        return self._carry(
+            lambda live, told: live.propagate(None, first, last, direction, axis, on_progress=told)
         )
-        self.progress, self.confidence = 0.0, {}
-        return pending.then(ended, ended)
+
+    def track(self, first: int | None = None, last: int | None = None) -> Pending[Any]:
+        """Carry the segment to the other frames of a sequence; see `LiveSession.track`."""
+        return self._carry(lambda live, told: live.track(None, first, last, told))
 
     def undo(self) -> None:
         """Take back what was asked last, or the last step of the editor."""
@@ -208,6 +198,24 @@ class Desk(Seat):
             self._try(self._live.reject)
 
     # Helpers
+
+    def _carry(
+        self, act: Callable[[LiveSession, Callable[[Slice], object]], Pending[Any]]
+    ) -> Pending[Any]:
+        def told(event: Slice) -> None:
+            self.progress, self.slice = event.fraction, event
+            self.confidence[event.index] = event.confidence
+            self.changed()
+
+        def ended(_: object) -> None:
+            self.progress = self.slice = None
+            self.changed()
+
+        if self.can(PROPAGATE):
+            return self._refused(UnsupportedPromptError(self.can(PROPAGATE)))
+        pending = self._ask(lambda live: act(live, told))
+        self.progress, self.confidence = 0.0, {}
+        return pending.then(ended, ended)
 
     def _ask(self, act: Callable[[LiveSession], Pending[Any]]) -> Pending[Any]:
         self.line = ""

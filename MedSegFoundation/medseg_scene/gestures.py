@@ -15,16 +15,10 @@ from medseg.image import Array
 
 from . import settings as keys
 from .desk import Desk
-from .live import Entry
+from .hits import STILL_PX, Held, deletable_at, grabbed_at
 from .marks import Mark
-from .route import same_prompts
-from .solids import Part, cut, distance, dragged, part_at, with_depth
+from .solids import with_depth
 from .views import XY, View
-
-#: How near, in pixels, is "on it".
-REACH_PX = 8.0
-#: A press that moves less than this is a click.
-STILL_PX = 3.0
 
 
 class Gesture:
@@ -34,7 +28,7 @@ class Gesture:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._held: _Held | None = None
+        self._held: Held | None = None
         #: Between press and release.
         self.active = False
 
@@ -51,7 +45,7 @@ class Gesture:
         if reason:
             self.desk.say(reason)
             return True
-        self._held = self._grabbed(view, xy)
+        self._held = grabbed_at(self.desk, self.kind, view, xy)
         if self._held is None:
             self._begin(view, xy, self.desk.exclude == exclude)
         return True
@@ -79,11 +73,10 @@ class Gesture:
 
     def delete_at(self, view: View, xy: XY) -> bool:
         """Delete the prompt there, of whatever kind; False when there is none."""
-        for index, entry in self._shown():
-            if not entry.baked and touches(entry.prompt, view, xy):
-                self.desk.remove(index)
-                return True
-        return False
+        index = deletable_at(self.desk, view, xy)
+        if index is not None:
+            self.desk.remove(index)
+        return index is not None
 
     def pick(self, ras: Sequence[float] | Array, exclude: bool = False) -> bool:
         """A click on a surface in a 3D view, RAS mm."""
@@ -93,7 +86,7 @@ class Gesture:
         """ "cross" (draw), "grab" (move), "size" (resize) or "no" (see `Desk.reason`)."""
         if self.desk.reason or self.desk.can(self.kind):
             return "no"
-        held = self._held or self._grabbed(view, xy)
+        held = self._held or grabbed_at(self.desk, self.kind, view, xy)
         return "cross" if held is None else held.cursor
 
     # What each does differently
@@ -109,26 +102,6 @@ class Gesture:
 
     def _forget(self) -> None:
         pass
-
-    def _grabbed(self, view: View, xy: XY) -> _Held | None:
-        """The prompt there that can be dragged, newest first."""
-        for index, entry in self._shown():
-            if entry.baked:
-                continue
-            prompt = entry.prompt
-            if isinstance(prompt, Point) and self.kind == Point.kind and touches(prompt, view, xy):
-                return _Held(self.desk, index, prompt, view, xy, Part(()))
-            if isinstance(prompt, Box) and self.kind == Box.kind:
-                part = part_at(prompt, view, xy, REACH_PX)
-                if part is not None:
-                    return _Held(self.desk, index, prompt, view, xy, part)
-        return None
-
-    def _shown(self) -> list[tuple[int, Entry]]:
-        """Entries that are not hidden, the newest first."""
-        hidden = self.desk.hidden
-        entries = list(enumerate(self.desk.entries))
-        return [(n, entry) for n, entry in reversed(entries) if n not in hidden]
 
 
 class PointGesture(Gesture):
@@ -272,69 +245,3 @@ class LassoGesture(DrawnGesture):
 
 
 GESTURES = {g.kind: g for g in (PointGesture, BoxGesture, ScribbleGesture, LassoGesture)}
-
-
-def touches(prompt: Prompt, view: View, xy: XY) -> bool:
-    """Whether a prompt is drawn, in the plane of the view, within reach of a place there."""
-    near = view.slice_mm / 2 + 1e-6
-    if isinstance(prompt, Box):
-        polygon = cut(prompt, view)
-        if polygon is None:
-            return False
-        loop = np.concatenate([polygon, polygon[:1]])
-        middle = float(np.linalg.norm(polygon.mean(0) - xy[:2]))
-        return min(distance(loop, xy), middle) <= REACH_PX
-    positions = prompt.positions()
-    if not len(positions):
-        return False
-    placed = view.project(positions)
-    if isinstance(prompt, Lasso):
-        placed = np.concatenate([placed, placed[:1]])
-    placed = placed[np.abs(placed[:, 2]) <= near]
-    return bool(len(placed)) and distance(placed[:, :2], xy) <= REACH_PX
-
-
-class _Held:
-    """A prompt that is being dragged: its result follows, and all of it is one undo step."""
-
-    def __init__(
-        self, desk: Desk, index: int, prompt: Point | Box, view: View, xy: XY, part: Part
-    ) -> None:
-        self._desk, self._index, self._first = desk, index, prompt
-        self._start, self._part = (float(xy[0]), float(xy[1])), part
-        self._token = object()
-        self._known: list[Prompt] = [prompt]
-        self._moved = False
-
-    @property
-    def cursor(self) -> str:
-        return "size" if self._part.faces else "grab"
-
-    def to(self, view: View, xy: XY) -> None:
-        """The cursor is here now."""
-        way = np.subtract((float(xy[0]), float(xy[1])), self._start)
-        if not self._moved and np.hypot(*way) < STILL_PX:
-            return
-        self._moved = True
-        delta = view.to_ras[:3, :2] @ way
-        first = self._first
-        moved: Point | Box
-        if isinstance(first, Point):
-            moved = Point(first.position + delta, first.include)
-        else:
-            moved = dragged(first, self._part, delta, view.pixel_mm)
-        index = self._place()
-        if index is not None and not same_prompts([moved], [self._known[-1]]):
-            self._known.append(moved)
-            self._desk.move(index, moved, drag=self._token)
-
-    def _place(self) -> int | None:
-        """Where it stands in the list now; None: it is gone (undone, another segment)."""
-        entries = self._desk.entries
-        for prompt in reversed(self._known):
-            places = [n for n, e in enumerate(entries) if same_prompts([e.prompt], [prompt])]
-            if self._index in places:
-                return self._index
-            if places:
-                return places[0]
-        return None
