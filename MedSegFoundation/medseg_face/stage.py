@@ -51,6 +51,7 @@ class Stage:
         self._unlisten()
         self._keys.let_go()
         self.gesture.cancel()
+        self.desk.rest()
         for view, drawn in self._canvases.values():
             drawn.close()
             canvas(view).scheduleRender()
