@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import slicer
+from desk_kit import Bench
 from live_kit import Live, in_scene
 from medseg import Point
 from scene_kit import add_segmentation, box_mask, draw_by_hand
@@ -159,3 +160,21 @@ def test_other_segments_keep_their_voxels(film):
     film.wait(film.track(seeds=[2]))
     show(film, 3)
     assert (in_scene(film, other) == wall).all()
+
+
+def test_the_desk_tells_how_far_it_is(film, shared_owner):
+    film.close()
+    bench = Bench(shared_owner, film.volume, film.segmentation)
+    bench.desk.model = "geodesic-cut"
+    assert (bench.desk.frames, bench.desk.frame) == (COUNT, 0)
+    bench.owner.wait(bench.desk.add(Point(film.image.ijk_to_ras([13, 20, 1]))))
+    seen = []
+    bench.desk.listen(lambda: seen.append(bench.desk.progress))
+    pending = bench.desk.track()
+    assert bench.desk.busy
+    assert bench.owner.wait(pending) == COUNT - 1
+    bench.settle()
+    assert not bench.desk.busy
+    assert any(value for value in seen if value)
+    assert set(bench.desk.confidence) == {1, 2, 3, 4, 5}
+    bench.close()
