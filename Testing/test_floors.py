@@ -10,8 +10,24 @@ import pytest
 ROOT = Path(__file__).parents[1] / "MedSegFoundation"
 ENGINE = {"numpy", "scipy", "SimpleITK", "requests"}
 SCENE = {"medseg", "numpy", "vtk", "slicer"}
-UPSTAIRS = {"slicer", "qt", "ctk", "PythonQt", "vtk", "medseg_scene", "MedSegFoundation"}
-HEAVY = {"torch", "transformers", "safetensors", "nibabel", "pydicom", "matplotlib", "fastapi", "blosc2", "ray"}
+#: Slicer's Python side, and its package with the base class of effects.
+FACE = SCENE | {"medseg_scene", "medseg_face", "qt", "ctk", "SegmentEditorEffects"}
+#: Standard library that waits, or runs beside the window's own loop.
+BLOCKING = {"asyncio", "concurrent", "ftplib", "http", "multiprocessing", "queue", "requests"}
+BLOCKING |= {"select", "selectors", "smtplib", "socket", "ssl", "subprocess", "threading", "urllib"}
+UPSTAIRS = {"slicer", "qt", "ctk", "PythonQt", "vtk", "SegmentEditorEffects"}
+UPSTAIRS |= {"medseg_scene", "medseg_face", "medseg_effects", "MedSegFoundation"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "safetensors",
+    "nibabel",
+    "pydicom",
+    "matplotlib",
+    "fastapi",
+    "blosc2",
+    "ray",
+}
 #: Modules that only someone who asked for these packages imports; `requests` brings urllib3.
 EXTRAS = {
     "medseg/models/*net*.py": {"torch", "safetensors"},
@@ -96,11 +112,40 @@ def test_the_scene_layer_knows_no_user_interface(path):
     assert foreign(imported(path)) <= SCENE
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=ids)
-def test_module_files_load_nothing_heavy(path):
-    names = foreign(imported(path, at_load_only=True))
-    assert names <= SCENE | {"medseg_scene", "qt", "ctk"}
-    assert not imported(path) & HEAVY
+MODULES = sorted(ROOT.glob("*.py"))
+#: pip in Slicer's Python, the one thing that may take its time: its error, and PyTorch's installer.
+PIP = ROOT / "medseg_face" / "setup" / "slicer_python.py"
+WINDOWS = [*MODULES, *files("medseg_face"), *files("medseg_effects")]
+
+
+@pytest.mark.parametrize("path", WINDOWS, ids=ids)
+def test_windows_load_only_slicer_and_the_floors_below(path):
+    allowed = FACE | ({"medseg_effects"} if path in MODULES else set())
+    allowed |= {"PyTorchUtils"} if path == PIP else set()
+    assert foreign(imported(path)) <= allowed
+
+
+@pytest.mark.parametrize("path", WINDOWS, ids=ids)
+def test_windows_never_wait(path):
+    assert imported(path) & BLOCKING <= ({"subprocess"} if path == PIP else set())
+
+
+@pytest.mark.parametrize("path", files("medseg_scene"), ids=ids)
+def test_the_scene_layer_never_waits_either(path):
+    assert not imported(path) & BLOCKING
+
+
+@pytest.mark.parametrize("path", files("medseg_face"), ids=ids)
+def test_the_shared_windows_know_no_single_effect(path):
+    assert not imported(path) & {"medseg_effects", "MedSegFoundation"}
+
+
+def test_what_slicer_loads_at_start_up_is_light():
+    """The hidden module and the effects' classes: no floor below until an effect is used."""
+    paths = [ROOT / "SegmentEditorMedSegFoundation.py", ROOT / "medseg_face" / "effect.py"]
+    for path in [*paths, *files("medseg_effects")]:
+        names = foreign(imported(path, at_load_only=True))
+        assert names <= {"slicer", "vtk", "SegmentEditorEffects", "medseg_face"}, path
 
 
 def test_imports_inside_functions_are_seen_as_such(tmp_path):
