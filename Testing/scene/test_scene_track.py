@@ -165,6 +165,7 @@ def test_other_segments_keep_their_voxels(film):
 def test_the_desk_tells_how_far_it_is(film, shared_owner):
     film.close()
     bench = Bench(shared_owner, film.volume, film.segmentation)
+    bench.editor.node.SetSelectedSegmentID(film.segment_id)
     bench.desk.model = "geodesic-cut"
     assert (bench.desk.frames, bench.desk.frame) == (COUNT, 0)
     bench.owner.wait(bench.desk.add(Point(film.image.ijk_to_ras([13, 20, 1]))))
