@@ -1,4 +1,4 @@
-"""From the prompted slices to the others: range, direction, and how sure it was."""
+"""From the prompted slices or frames to the others: range, direction, and how sure it was."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from .part import Part, named
 from .view_choice import ViewChoice
 
 _DIRECTIONS = ("both", "forward", "backward")
+#: Stands for an image axis where it goes through the frames of a sequence.
+_TIME = -1
 
 
 class PropagateSection(Part):
-    """The axis is the one that the chosen view looks along."""
+    """The axis is the one that the chosen view looks along, or the time of a sequence."""
 
     def __init__(self, form: Any) -> None:
         super().__init__()
@@ -25,6 +27,9 @@ class PropagateSection(Part):
         self.views = ViewChoice()
         tip = _("Go through the slices that this view shows.")
         form.addRow(_("Along:"), named(self.views.combo, _("Along"), tip))
+        tip = _("Go from the prompted frames of the sequence to the others. It cannot be undone.")
+        self.in_time = named(qt.QCheckBox(_("Through time")), _("Through time"), tip)
+        form.addRow(self.in_time)
         self.first, self.first_here = self._limit(form, _("From:"))
         self.last, self.last_here = self._limit(form, _("To:"))
         self.direction = named(qt.QComboBox(), _("Direction"))
@@ -46,6 +51,7 @@ class PropagateSection(Part):
         self.strip.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
         form.addRow(_("Confidence:"), self.strip)
         self.on(self.views.combo, "activated(int)", lambda: self.refresh())
+        self.on(self.in_time, "toggled(bool)", lambda on: self.refresh())
         self.on(self.first_here, "clicked()", lambda: self._here(self.first))
         self.on(self.last_here, "clicked()", lambda: self._here(self.last))
         self.on(self.start, "clicked()", self._go)
@@ -64,8 +70,12 @@ class PropagateSection(Part):
         desk = self.desk
         self.views.refresh()
         view = self.views.view
-        axis = 0 if view is None else desk.slice_of(view)[0]
-        span = axis, desk.image_slices[axis]
+        self.put(self.in_time, visible=desk.frames > 1)
+        through_time = self._through_time
+        self.put(self.views.combo, enabled=not through_time)
+        self.put(self.direction, enabled=not through_time)
+        axis = _TIME if through_time else 0 if view is None else desk.slice_of(view)[0]
+        span = axis, desk.frames if through_time else desk.image_slices[axis]
         if span != self._span:
             self._span = span
             for box, value in ((self.first, 0), (self.last, max(0, span[1] - 1))):
@@ -76,14 +86,18 @@ class PropagateSection(Part):
         self.usable(self.start, tip, self._reason(view))
         self._draw_strip(*span)
 
+    @property
+    def _through_time(self) -> bool:
+        return self.desk.frames > 1 and bool(self.in_time.checked)
+
     def _reason(self, view: Any) -> str:
         desk = self.desk
         reason = desk.reason or desk.can("propagate")
-        if not reason and view is None:
+        if not reason and view is None and not self._through_time:
             reason = _("Show a slice view first; it says which way to go.")
         if not reason and desk.progress is not None:
             reason = _("It is under way; cancel it first.")
-        if not reason and not desk.entries:
+        if not reason and not desk.entries and not self._through_time:
             reason = _("Give a prompt in a slice first, with Point, Box, Scribble or Lasso.")
         return reason
 
@@ -99,12 +113,18 @@ class PropagateSection(Part):
     def _here(self, box: Any) -> None:
         self.refresh()  # the view may have been turned
         view = self.views.view
-        if view is not None:
+        if self._through_time:
+            box.setValue(self.desk.frame)
+        elif view is not None:
             box.setValue(self.desk.slice_of(view)[1])
 
     def _go(self) -> None:
         self.refresh()
         first, last = sorted((self.first.value, self.last.value))
+        if self._through_time:
+            self._axis = _TIME
+            self.desk.track(first, last)
+            return
         direction = _DIRECTIONS[self.direction.currentIndex]
         self._axis = self.desk.slice_of(self.views.view)[0]
         self.desk.propagate(first, last, direction, self._axis)
