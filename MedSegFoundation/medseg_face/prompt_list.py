@@ -132,7 +132,7 @@ class PromptList(Part):
     def _cell(
         self, row: int, column: int, icon: Any, name: str, tip: str, text: str | None = None
     ) -> None:
-        item, look = qt.QTableWidgetItem(), self._rows[row]
+        item, look = self._item(row, column), self._rows[row]
         item.setIcon(icon)
         item.setToolTip(tip if text is None else f"{name}\n{tip}")
         item.setData(qt.Qt.AccessibleTextRole, name)
@@ -141,10 +141,16 @@ class PromptList(Part):
             font = item.font()
             font.setItalic(look.waiting)
             item.setFont(font)
-            if look.baked and not look.waiting:
-                grey = self.table.palette.color(qt.QPalette.Disabled, qt.QPalette.Text)
-                item.setForeground(qt.QBrush(grey))
-        self.table.setItem(row, column, item)
+            fixed = look.baked and not look.waiting
+            group = qt.QPalette.Disabled if fixed else qt.QPalette.Active
+            item.setForeground(qt.QBrush(self.table.palette.color(group, qt.QPalette.Text)))
+
+    def _item(self, row: int, column: int) -> Any:
+        """The item of a cell, made by Qt: not every PythonQt lets go of items made in Python."""
+        if self.table.item(row, column) is None:
+            model = self.table.model()
+            model.setData(model.index(row, column), "", qt.Qt.DisplayRole)
+        return self.table.item(row, column)
 
     # What the user does
 

@@ -24,7 +24,7 @@ class TextLine(Part):
         )
         self.line.setPlaceholderText(_("lung, bone, fat ..."))
         self.line.setClearButtonEnabled(True)
-        self.model = qt.QStandardItemModel()
+        self.model = qt.QStandardItemModel(0, 1)
         self.completer = qt.QCompleter()
         self.completer.setModel(self.model)
         self.completer.setCompletionRole(qt.Qt.UserRole)
@@ -45,11 +45,11 @@ class TextLine(Part):
         words = self.desk.vocabulary
         if words != self._words:
             self._words = words
-            self.model.clear()
-            for word in words:
-                item = qt.QStandardItem(_shown(word))
-                item.setData(word, qt.Qt.UserRole)
-                self.model.appendRow(item)
+            self.model.setRowCount(len(words))
+            for row, word in enumerate(words):
+                index = self.model.index(row, 0)
+                self.model.setData(index, _shown(word), qt.Qt.DisplayRole)
+                self.model.setData(index, word, qt.Qt.UserRole)
 
     def _find(self) -> None:
         self.desk.find(self.line.text)

@@ -17,7 +17,8 @@ class ViewChoice:
 
     def refresh(self) -> bool:
         """Follow the layout; True when the views are others now."""
-        names = list(slicer.app.layoutManager().sliceViewNames())
+        manager = slicer.app.layoutManager()  # None without a main window
+        names = [] if manager is None else list(manager.sliceViewNames())
         if names == [self.combo.itemText(n) for n in range(self.combo.count)]:
             return False
         before, chosen = self.combo.blockSignals(True), self.combo.currentText

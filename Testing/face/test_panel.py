@@ -265,6 +265,26 @@ def test_a_panel_shows_what_was_frozen_before(bench, panel):
     assert bench.panel("box").more.freeze.mode.currentIndex == SLAB
 
 
+def test_a_panel_shows_which_roi_was_chosen_before(bench, panel):
+    choose(panel.more.freeze.mode, ROI)
+    panel.more.freeze.roi.addNode()
+    second = panel.more.freeze.roi.addNode()
+    other = bench.panel("box").more.freeze
+    assert other.mode.currentIndex == ROI
+    assert other.roi.currentNode() is second
+    assert bench.desk.limits.node is second
+
+
+def test_it_says_when_no_roi_is_chosen_yet(bench, panel):
+    freeze = panel.more.freeze
+    assert not shown(freeze.note)
+    choose(freeze.mode, ROI)
+    assert shown(freeze.note)
+    freeze.roi.addNode()
+    bench.settle()
+    assert not shown(freeze.note)
+
+
 # Propagation
 
 
