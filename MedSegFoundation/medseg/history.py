@@ -16,8 +16,8 @@ import numpy as np
 
 from .errors import InputError, PromptError
 from .image import Mask
-from .packing import MOST_VOXELS, Bits, pack_mask, pack_patch, unpack_mask, unpack_patch
-from .patch import MaskPatch
+from .packing import MOST_VOXELS, Bits, pack_patch, unpack_mask, unpack_patch
+from .patch import MaskPatch, bounding_box
 from .prompts import Prompt, from_dict, to_dict
 
 T = TypeVar("T")
@@ -136,17 +136,19 @@ class History:
                 }
             )
             yield None
-        for bits in starts.items:
+        box = bounding_box(self.mask)
+        yield None
+        mask = Bits.of(self.mask, box)
+        yield None
+        for bits in [*starts.items, mask]:
             bits.pack()
             yield None
-        mask = pack_mask(self.mask)
-        yield None
         yield {
             "prompts": [to_dict(p) for p in prompts.items],
             "starts": [bits.to_dict() for bits in starts.items],
             "states": states,
             "done": len(self.done),
-            "mask": mask,
+            "mask": mask.to_dict(),
         }
 
     @classmethod

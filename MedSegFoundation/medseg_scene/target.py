@@ -105,9 +105,10 @@ class Target:
         changed: Box | None = None
         for part in slabs(box) if box else ():
             now = read_box(self.segmentation, segment_id, self.image, part)
-            patch = moved(MaskPatch.between(self.mask[part], now), corner(part))
-            self._take(patch)
-            changed = union(changed, patch_box(patch))
+            if not np.array_equal(now, self.mask[part]):
+                patch = moved(MaskPatch.between(self.mask[part], now), corner(part))
+                self._take(patch)
+                changed = union(changed, patch_box(patch))
         return changed
 
     def listed(self) -> Record | None:

@@ -117,8 +117,8 @@ class Bench:
         self.volume = self.new_volume()
         self.image = image_from_volume(self.volume)
 
-    def new_volume(self) -> Any:
-        return add_volume(self.voxels, AFFINE)
+    def new_volume(self, voxels: np.ndarray | None = None) -> Any:
+        return add_volume(self.voxels if voxels is None else voxels, AFFINE)
 
     def places(self, count: int) -> list[tuple[int, int, int]]:
         """``(k, j, i)`` around which the whole stub fits."""
@@ -180,6 +180,13 @@ def ellipsoid(centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray
     k, j, i = (np.arange(n) for n in SHAPE)
     terms = [((a - c) / r) ** 2 for a, c, r in zip((k, j, i), centre, radii, strict=True)]
     return terms[0][:, None, None] + terms[1][:, None] + terms[2] <= 1
+
+
+def tube(noise: np.ndarray) -> np.ndarray:
+    """A bright tube through all slices, of the width of the stub, in a little of the noise."""
+    voxels = noise // 50
+    voxels[:, ellipsoid((150, 256, 256), (1.0, 50.0, 50.0))[150]] += 500
+    return voxels
 
 
 def imported(bench: Bench, masks: list[np.ndarray]) -> tuple[Any, list[str]]:
