@@ -25,8 +25,7 @@ class PropagateSection(Part):
         self._axis: int | None = None
         self._drawn: tuple[Any, ...] = ()
         self.views = ViewChoice()
-        tip = _("Go through the slices that this view shows.")
-        form.addRow(_("Along:"), named(self.views.combo, _("Along"), tip))
+        form.addRow(_("Along:"), named(self.views.combo, _("Along")))
         tip = _("Go from the prompted frames of the sequence to the others. It cannot be undone.")
         self.in_time = named(qt.QCheckBox(_("Through time")), _("Through time"), tip)
         form.addRow(self.in_time)
@@ -34,9 +33,6 @@ class PropagateSection(Part):
         self.last, self.last_here = self._limit(form, _("To:"))
         self.direction = named(qt.QComboBox(), _("Direction"))
         self.direction.addItems([_("Both ways"), _("To higher numbers"), _("To lower numbers")])
-        self.direction.setToolTip(
-            _("From the prompted slices both ways, or only to higher or lower slice numbers.")
-        )
         form.addRow(_("Direction:"), self.direction)
         self.start = named(qt.QPushButton(), _("Propagate"))
         form.addRow(self.start)
@@ -72,8 +68,17 @@ class PropagateSection(Part):
         view = self.views.view
         self.put(self.in_time, visible=desk.frames > 1)
         through_time = self._through_time
-        self.put(self.views.combo, enabled=not through_time)
-        self.put(self.direction, enabled=not through_time)
+        timeless = _("Through time it goes both ways from the prompted frames.")
+        self.usable(
+            self.views.combo,
+            _("Go through the slices that this view shows."),
+            timeless if through_time else "",
+        )
+        self.usable(
+            self.direction,
+            _("From the prompted slices both ways, or only to higher or lower slice numbers."),
+            timeless if through_time else "",
+        )
         axis = _TIME if through_time else 0 if view is None else desk.slice_of(view)[0]
         span = axis, desk.frames if through_time else desk.image_slices[axis]
         if span != self._span:
