@@ -47,9 +47,20 @@ def sam(seed=0, size=64):
     return _lively(transformers.SamModel(config))
 
 
-def sam2(seed=0, size=64):
-    """A SAM 2.1 video model with random weights, its memory made to matter."""
-    prompt, decoder = _parts(size)
+def _memory(side):
+    return {
+        "memory_attention_hidden_size": WIDTH,
+        "memory_attention_num_layers": 2,
+        "memory_attention_rope_feat_sizes": [side, side],
+        "memory_encoder_hidden_size": WIDTH,
+        "memory_encoder_output_channels": 64,
+        "mask_downsampler_embed_dim": WIDTH,
+        "memory_fuser_embed_dim": WIDTH,
+        "memory_fuser_intermediate_dim": 64,
+    }
+
+
+def _hiera(size):
     side = size // 16
     widths = [16, 32, 64, 128]
     backbone = transformers.Sam2HieraDetConfig(
@@ -61,29 +72,78 @@ def sam2(seed=0, size=64):
         window_size_per_stage=[8, 4, 4, 2],
         global_attention_blocks=[3],
     )
-    vision = transformers.Sam2VisionConfig(
+    return transformers.Sam2VisionConfig(
         backbone_config=backbone,
         backbone_channel_list=widths[::-1],
         backbone_feature_sizes=[[side * 4] * 2, [side * 2] * 2, [side] * 2],
         fpn_hidden_size=WIDTH,
     )
+
+
+def sam2(seed=0, size=64):
+    """A SAM 2.1 video model with random weights, its memory made to matter."""
+    prompt, decoder = _parts(size)
     config = transformers.Sam2VideoConfig(
-        vision_config=vision,
+        vision_config=_hiera(size),
         prompt_encoder_config=transformers.Sam2VideoPromptEncoderConfig(**prompt),
         mask_decoder_config=transformers.Sam2VideoMaskDecoderConfig(**decoder),
         image_size=size,
-        memory_attention_hidden_size=WIDTH,
-        memory_attention_num_layers=2,
         memory_attention_feed_forward_hidden_size=64,
-        memory_attention_rope_feat_sizes=[side, side],
-        memory_encoder_hidden_size=WIDTH,
-        memory_encoder_output_channels=64,
-        mask_downsampler_embed_dim=WIDTH,
-        memory_fuser_embed_dim=WIDTH,
-        memory_fuser_intermediate_dim=64,
+        **_memory(size // 16),
     )
     torch.manual_seed(seed)
     return amplified(_lively(transformers.Sam2VideoModel(config)))
+
+
+def edgetam(seed=0, size=64):
+    """EdgeTAM's memory behind SAM 2's encoder (its own needs timm and torchvision)."""
+    prompt, decoder = _parts(size)
+    config = transformers.EdgeTamVideoConfig(
+        vision_config=_hiera(size),
+        prompt_encoder_config=prompt,
+        mask_decoder_config=decoder,
+        image_size=size,
+        memory_attention_mlp_hidden_size=64,
+        memory_attention_rope_k_sizes=[2, 2],
+        perceiver_resampler_num_latents=4,
+        perceiver_resampler_num_latents_2d=4,
+        **_memory(size // 16),
+    )
+    torch.manual_seed(seed)
+    return amplified(_lively(transformers.EdgeTamVideoModel(config)))
+
+
+def sam3(seed=0, size=112):
+    """The tracker of SAM 3 with random weights."""
+    from transformers.models.sam3.configuration_sam3 import Sam3ViTConfig
+
+    prompt, decoder = _parts(size)
+    side = size // 14
+    backbone = Sam3ViTConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=size,
+        window_size=4,
+        global_attn_indexes=[1],
+        pretrain_image_size=56,
+    )
+    vision = transformers.Sam3VisionConfig(
+        backbone_config=backbone,
+        fpn_hidden_size=WIDTH,
+        backbone_feature_sizes=[[side * 4] * 2, [side * 2] * 2, [side] * 2],
+    )
+    config = transformers.Sam3TrackerVideoConfig(
+        vision_config=vision,
+        prompt_encoder_config=prompt | {"patch_size": 14},
+        mask_decoder_config=decoder,
+        image_size=size,
+        memory_attention_feed_forward_hidden_size=64,
+        **_memory(side),
+    )
+    torch.manual_seed(seed)
+    return amplified(_lively(transformers.Sam3TrackerVideoModel(config)))
 
 
 def _lively(model):

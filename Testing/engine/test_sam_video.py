@@ -40,15 +40,15 @@ def task_of(seeds, frames=FRAMES, **more):
     return Task(Stack(Image(frames, time_axis=True)), seeds, **given)
 
 
-def spec(**more):
-    return Spec("sam2:somewhere", SAM2, "somewhere", **more)
+def spec(family=SAM2, **more):
+    return Spec(f"{family.name}:somewhere", family, "somewhere", **more)
 
 
 class Watched(SamTracker):
     """A tracker that keeps the logits of what it decided; ``change`` spoils what it looks at."""
 
     def __init__(self, network, change=None, **more):
-        super().__init__(spec(**more), network)
+        super().__init__(spec(network.family, **more), network)
         self.logits, self._change = {}, change
 
     def run(self, task):
@@ -70,7 +70,7 @@ class Watched(SamTracker):
         return found
 
 
-def theirs(model, inputs, reverse=False, start=None):
+def theirs(model, inputs, reverse=False, start=None, family=SAM2):
     """Frame -> logits of transformers' own session; ``inputs``: frame -> mask or points.
 
     Of a mask transformers remembers something else than the authors' code does, so there what we
@@ -79,7 +79,7 @@ def theirs(model, inputs, reverse=False, start=None):
     from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
     window = (0, 255)
-    video = torch.cat([to_input(to_bytes(f, window), SAM2, SIZE) for f in FRAMES])
+    video = torch.cat([to_input(to_bytes(f, window), family, model.image_size) for f in FRAMES])
     session = Sam2VideoInferenceSession(video=video, dtype=torch.float32)
     index = session.obj_id_to_idx(1)
     for frame, given in inputs.items():
@@ -174,7 +174,10 @@ def test_points_and_a_box_are_decoded_as_transformers_does(model, network):
     assert float((seen.logits - theirs(model, {3: asked})[3]).abs().max()) < 1e-3
 
 
-def test_from_clicks_all_is_what_transformers_makes_unchanged(model, network, monkeypatch):
+@pytest.mark.parametrize("name", ["sam2", "sam3", "edgetam"])
+def test_from_clicks_all_is_what_transformers_makes_unchanged(name, monkeypatch):
+    model, family = getattr(kit, name)(), FAMILIES[name]
+    network = Network(model, "0" * 64, family)
     given, asked = clicks(network)
 
     def from_clicks(views, index):
@@ -183,8 +186,13 @@ def test_from_clicks_all_is_what_transformers_makes_unchanged(model, network, mo
 
     monkeypatch.setattr(tracker_module._Views, "seed", from_clicks)
     tracker, _ = run(network)
-    both = {**theirs(model, {SEED: asked}), **theirs(model, {SEED: asked}, reverse=True)}
+    both = {
+        **theirs(model, {SEED: asked}, family=family),
+        **theirs(model, {SEED: asked}, family=family, reverse=True),
+    }
     assert farthest(tracker.logits, both) < 1e-3
+    spoilt, _ = run(network, lambda memories, pointers: (memories[:1], pointers[:1]))
+    assert farthest(spoilt.logits, both) > 1e-2
 
 
 def test_the_second_time_nothing_is_encoded_again(network, monkeypatch):

@@ -49,6 +49,14 @@ class Network:
         self._position: Any = None
         self._waiting = 0
 
+    @property
+    def logits_size(self) -> tuple[int, int]:
+        """Pixels of the logits that the decoder makes, and takes as a mask prompt."""
+        found: tuple[int, int] = getattr(
+            self.module.prompt_encoder, "mask_input_size", (self.size // 4,) * 2
+        )
+        return found
+
     def knows(self, rgb: Array) -> bool:
         """True when this slice needs no encoding."""
         return key_of(rgb) in self.cache
@@ -181,7 +189,7 @@ class Network:
         whole = torch.from_numpy(mask)[None, None].to(self.device).float()
         square = F.interpolate(whole, (a, b), mode="bilinear", antialias=True)
         square = F.pad(square, (0, self.size - b, 0, self.size - a)) * MASK_SCALE + MASK_BIAS
-        return F.interpolate(square, (self.size // 4,) * 2, mode="bilinear", antialias=True)
+        return F.interpolate(square, self.logits_size, mode="bilinear", antialias=True)
 
     def to_slice(self, logits: Any, shape: tuple[int, ...]) -> list[Mask]:
         """Logits ``(M, h, w)`` as masks ``(A, B)``."""

@@ -76,7 +76,7 @@ class Steps:
         """
         *fine, coarse = maps
         square, full = self._square(mask), (self._network.size,) * 2
-        small = (self._network.size // 4,) * 2
+        small = self._network.logits_size
         logits = F.interpolate(
             square * MASK_SCALE + MASK_BIAS, small, mode="bilinear", antialias=True
         )
@@ -146,6 +146,8 @@ class Steps:
         features, places = self._module._encode_new_memory(
             _flat(maps[-1]), seen.wide, score, seen.given
         )
+        if self._network.family.kind == "edgetam":
+            return Trace({"maskmem_features": features, "maskmem_pos_enc": places}, seen.pointer)
         if self._places is None:  # the same for every slice, so kept once
             self._places = places
         tokens = {"maskmem_features": features, "maskmem_pos_enc": self._places}
