@@ -39,7 +39,8 @@ class PromptList(Part):
         table.setColumnCount(4)
         table.horizontalHeader().hide()
         table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        height = max(_ROW_HEIGHT, table.fontMetrics().height() + 6)
+        table.verticalHeader().setDefaultSectionSize(height)
         table.horizontalHeader().setMinimumSectionSize(_CELL_WIDTH)
         table.horizontalHeader().setSectionResizeMode(WHAT, qt.QHeaderView.Stretch)
         for column in (EYE, POLARITY, DELETE):
@@ -51,7 +52,7 @@ class PromptList(Part):
         table.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarAlwaysOff)
         table.setShowGrid(False)
         table.setTabKeyNavigation(False)
-        table.setFixedHeight(_ROWS_SHOWN * _ROW_HEIGHT + 4)
+        table.setFixedHeight(_ROWS_SHOWN * height + 4)
         named(
             table,
             _("Prompts of the segment"),
