@@ -54,7 +54,7 @@ def closed(points: Array) -> Array:
 def glyph(at: Sequence[float], include: bool, size: float, framed: bool = True) -> list[Array]:
     """A plus in a circle, or a minus in a square; told apart by shape alone. Sizes in pixels."""
     x, y = float(at[0]), float(at[1])
-    sign = size * 0.5
+    sign = size * 0.6
     lines = [np.array([[x - sign, y], [x + sign, y]])]
     if include:
         lines.append(np.array([[x, y - sign], [x, y + sign]]))

@@ -17,7 +17,7 @@ from .views import View
 if TYPE_CHECKING:
     from .desk import Desk
 
-GLYPH_PX = 7.0
+GLYPH_PX = 8.0
 #: Beyond so many mm off the plane nothing is drawn of a prompt.
 FADE_MM = 15.0
 _FAINTEST = 0.15

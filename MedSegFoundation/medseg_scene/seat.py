@@ -131,6 +131,7 @@ class Seat(Switches):
             self.owner.companion().start()
         self._greet(self.owner.greet())
         born = self._place.ensure_segment()
+        self._follow()  # others may have looked, or selected, in the middle of that
         if self._live is None:
             place = self._place
             self._live = LiveSession(
@@ -144,8 +145,6 @@ class Seat(Switches):
                 source=self._ahead.source(place.volume),
             )
             self.set_up()
-        elif born:
-            self._live.select(self._place.segment_id)
         return self._live, born
 
     def _follow(self) -> None:

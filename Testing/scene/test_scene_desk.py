@@ -308,6 +308,20 @@ def test_a_result_written_meanwhile_does_not_mislead_who_looks_at_once(bench):
     assert bench.desk.entries == ()
 
 
+def test_who_looks_while_the_first_segment_is_added_does_not_make_it_two(bench):
+    kind = slicer.vtkSegmentation
+    for event in (kind.SegmentAdded, kind.SegmentModified):
+        bench.segmentation.AddObserver(event, lambda *_: bench.desk.entries)
+    bench.editor.node.AddObserver("ModifiedEvent", lambda *_: bench.desk.entries)
+    bench.click(6, 8, 5)
+    assert bench.segments == [bench.selected]
+    bench.segmentation.GetSegmentation().RemoveSegment(bench.selected)
+    bench.desk.add(bench.point(6, 8, 15))
+    bench.settle()
+    assert bench.segments == [bench.selected]
+    assert bench.mask()[6, 8, 15]
+
+
 def test_a_volume_under_a_transform(bench):
     matrix = np.eye(4)
     matrix[:3, 3] = [30, -20, 5]
@@ -376,6 +390,23 @@ def test_undo_and_redo_with_and_without_a_session(bench):
     bench.desk.redo()
     assert len(bench.prompts) == 3
     assert bench.desk.line == ""
+
+
+def test_a_prompt_that_comes_to_nothing_leaves_redo_as_it_was(bench):
+    for i in (3, 9):
+        bench.click(6, 8, i)
+    bench.desk.undo()
+    bench.desk.add(Point([900, 0, 0]))
+    bench.settle()
+    bench.desk.redo()
+    assert bench.desk.line == ""
+    assert len(bench.prompts) == 2
+    bench.desk.undo()
+    bench.desk.add(bench.point(6, 8, 15))
+    bench.desk.cancel()
+    bench.settle()
+    bench.desk.redo()
+    assert len(bench.prompts) == 2
 
 
 def test_hand_edits_bake_the_prompts_before(bench):
