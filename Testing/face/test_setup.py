@@ -1,20 +1,25 @@
 """The page of the module: what its buttons do, what it starts, and that it waits for nothing."""
 
+import importlib.machinery
 import json
 import os
 import stat
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import pytest
 import qt
 import slicer
+from medseg.client.address import parse
+from medseg.tokens import Tokens
 from medseg_face import application
 from medseg_face.setup import install, later, models, start, where
 from medseg_face.setup.pages import Pages
 from medseg_face.setup.program import Program
+from medseg_face.setup.slicer_python import SlicerPython
 from medseg_scene.tools import Command, Work, medseg_command
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "engine")]
@@ -23,7 +28,7 @@ from store_kit import CONTENT, Hub  # noqa: E402
 from wheels import base_wheels  # noqa: E402
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
-WIDTH = 480
+WIDTH, NARROW = 480, 350  # of Slicer's panel: as in the pictures, and as narrow as it gets
 URL = "https://gpu.example:1527"
 
 
@@ -72,7 +77,7 @@ class Bench:
         self.widget.setFixedHeight(self.widget.sizeHint.height())
         self.host.turn()
         self.host.screenshot(self.widget, SCREENSHOTS / f"setup-{name}.png")
-        assert self.widget.minimumSizeHint.width() <= WIDTH
+        assert self.widget.minimumSizeHint.width() <= NARROW
         self.widget.setMinimumHeight(0)
         self.widget.setMaximumHeight(16777215)
 
@@ -223,6 +228,16 @@ def test_a_token_is_in_a_private_file_only(bench, home):
     assert "very-secret" not in scene.GetSceneXMLString()
 
 
+def test_the_token_is_there_again_tomorrow(host, home):
+    application.close()
+    Tokens().save(parse(URL), "yesterdays-token")
+    qt.QSettings().setValue("MedSegFoundation/server/url", URL)
+    server = application.face().owner.server
+    assert (server.url, server.token) == (URL, "yesterdays-token")
+    assert not application.face().owner.started
+    application.close()
+
+
 def test_back_to_this_computer(bench):
     page = bench.page(where.Where)
     page.there.click()
@@ -248,9 +263,9 @@ def test_a_model_is_imported_checked_and_removed(bench, home, monkeypatch):
     assert page.buttons["fetch"].enabled
     assert not page.buttons["remove"].enabled
     (home / "MedSAM2_latest.pt").write_bytes(CONTENT)
-    monkeypatch.setattr(page, "ask_path", lambda: str(home / "MedSAM2_latest.pt"))
-    page.buttons["import"].click()
-    assert not page.buttons["import"].enabled
+    monkeypatch.setattr(page, "ask_path", lambda folder: str(home / "MedSAM2_latest.pt"))
+    page.buttons["file"].click()
+    assert not page.buttons["file"].enabled
     bench.spin(lambda: not page.progress.busy)
     assert page.chosen().state == "stored"
     assert "done" in page.progress.label.text
@@ -266,15 +281,15 @@ def test_a_closed_licence_is_asked_for_first(bench, home, monkeypatch):
     page = bench.only(models.Models)
     choose(page, "vista3d")
     (home / "vista.pt").write_bytes(CONTENT)
-    monkeypatch.setattr(page, "ask_path", lambda: str(home / "vista.pt"))
-    page.buttons["import"].click()
+    monkeypatch.setattr(page, "ask_path", lambda folder: str(home / "vista.pt"))
+    page.buttons["file"].click()
     assert not page.licence.isHidden()
     assert "not for commercial use" in page.asked.text
     bench.picture("models-licence")
     page.decline.click()
     assert page.licence.isHidden()
     assert not (home / "models").exists()
-    page.buttons["import"].click()
+    page.buttons["file"].click()
     page.agree.click()
     bench.spin(lambda: not page.progress.busy)
     assert page.chosen().state == "stored"
@@ -285,8 +300,8 @@ def test_a_closed_licence_is_asked_for_first(bench, home, monkeypatch):
 def test_what_fails_is_said(bench, home, monkeypatch):
     page = bench.only(models.Models)
     choose(page, "medsam2")
-    monkeypatch.setattr(page, "ask_path", lambda: str(home / "none.pt"))
-    page.buttons["import"].click()
+    monkeypatch.setattr(page, "ask_path", lambda folder: str(home / "none.pt"))
+    page.buttons["file"].click()
     bench.spin(lambda: not page.progress.busy)
     assert page.progress.label.text.startswith("There is no file or folder")
 
@@ -399,6 +414,71 @@ def test_slicers_python_is_left_alone_where_slicer_offers_no_way(bench):
     assert "environment of its own" in page.why_not.text or "PyTorch" in page.why_not.text
     assert not page.go.enabled
     assert not page.get.isHidden()
+
+
+class Packaging(types.ModuleType):
+    """Remembers what Slicer was asked to install."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        self.calls = []
+
+    def pip_install(self, requirements, constraints, requester):
+        limits = Path(constraints).read_text().splitlines()
+        self.calls.append((requirements, limits, requester))
+
+    def PyTorchUtilsLogic(self):  # noqa: N802
+        return self
+
+    def installTorch(self, askConfirmation):  # noqa: N802, N803
+        self.calls.append("torch")
+        return self.torch
+
+    torch = object()
+
+
+@pytest.fixture
+def packaging(slicer_app, monkeypatch):
+    """A Slicer with slicer.packaging and the PyTorch extension, but without torch."""
+    from medseg_face.setup import slicer_python
+
+    made = Packaging("slicer.packaging")
+    monkeypatch.setitem(sys.modules, "slicer.packaging", made)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", made)
+    plain = slicer_python._there
+    monkeypatch.setattr(slicer_python, "_there", lambda name: name != "torch" and plain(name))
+    return made
+
+
+def test_into_slicer_goes_through_slicer_and_keeps_its_packages(packaging):
+    into, said = SlicerPython(), []
+    assert into.missing(["sam"]) == ""
+    into.install(["sam"], said.append)
+    torch, (wanted, limits, requester) = packaging.calls
+    assert torch == "torch"
+    assert not any(r.startswith("torch") for r in wanted)
+    assert any(r.startswith("transformers") for r in wanted)
+    assert any(line.startswith("numpy==") for line in limits)
+    assert requester == "MedSegFoundation"
+    assert said == ["Installed. Start Slicer anew to use it."]
+
+
+def test_whoever_declines_torch_gets_nothing(packaging):
+    packaging.torch, said = None, []
+    SlicerPython().install(["sam"], said.append)
+    assert packaging.calls == ["torch"]
+    assert said == ["PyTorch was not installed; nothing else was."]
+
+
+def test_what_slicer_cannot_install_is_one_sentence(packaging, monkeypatch):
+    def fails(*_args, **_options):
+        raise RuntimeError("declined")
+
+    monkeypatch.setattr(packaging, "pip_install", fails)
+    said = []
+    SlicerPython().install(["nninteractive"], said.append)
+    assert said == ["It could not be installed (declined)."]
 
 
 # Programs.

@@ -50,8 +50,9 @@ class Install(Page):
         self.refresh()
 
     def _build_target(self) -> None:
-        self.own = qt.QRadioButton(_("An environment of its own: Slicer's Python stays as it is"))
-        self.slicer = qt.QRadioButton(_("Slicer's own Python"))
+        self.own = qt.QRadioButton(_("Into an environment of its own"))
+        self.slicer = qt.QRadioButton(_("Into Slicer's own Python"))
+        self.own.setToolTip(_("Slicer's Python stays as it is; the helper process uses this one."))
         self.own.setChecked(True)
         self.python = named(
             qt.QComboBox(),
@@ -84,13 +85,13 @@ class Install(Page):
     def _build_actions(self) -> None:
         self.where = self.text()
         self.use = self.button(
-            _("Use the environment"), _("Run the helper process with it."), self._use
+            _("Use environment"), _("Run the helper process with it."), self._use
         )
         self.leave = self.button(
             _("Use Slicer's Python"), _("Run the helper process with Slicer's own."), self._leave
         )
         self.remove = self.button(
-            _("Remove the environment"), _("Delete it from the disk."), self._remove
+            _("Remove environment"), _("Delete it from the disk."), self._remove
         )
         self.row(self.use, self.leave, self.remove)
 

@@ -32,13 +32,19 @@ class Models(Page):
         self.details = self.text()
         self.buttons = {
             "fetch": self.button(_("Fetch"), _("Fetch it from its hub."), self._fetch),
-            "import": self.button(_("Import..."), _("Store one you have."), self._import),
+            "file": self.button(
+                _("Import file..."), _("Store a model that you have as a file."), self._import_file
+            ),
+            "folder": self.button(
+                _("Import folder..."), _("Store a model that is a folder."), self._import_folder
+            ),
             "check": self.button(
                 _("Check"), _("Compare its files with the hashes kept when they came."), self._check
             ),
             "remove": self.button(_("Remove"), _("Delete it from this computer."), self._remove),
         }
-        self.row(*self.buttons.values())
+        for names in (("fetch", "check", "remove"), ("file", "folder")):
+            self.row(*(self.buttons[name] for name in names))
         self._build_licence()
         self.progress = Progress(self)
         self.text(_("Stored in {folder}").format(folder=self.models.folder), small=True)
@@ -49,7 +55,7 @@ class Models(Page):
         outer, self.layout = self.layout, qt.QVBoxLayout(self.licence)
         self.asked = self.text()
         self.agree = self.button(
-            _("I agree, and use it for no commerce"),
+            _("I agree"),
             _("Remembered for this model and this licence."),
             self._agreed,
         )
@@ -73,23 +79,20 @@ class Models(Page):
         row, busy = self.chosen(), self.progress.busy
         self.details.setText(row.details if row is not None else "")
         for action, button in self.buttons.items():
-            reason = _("Choose a model.") if row is None else row.can[action]
+            asked = "import" if action in ("file", "folder") else action
+            reason = _("Choose a model.") if row is None else row.can[asked]
             button.setEnabled(not reason and not busy and self._waiting is None)
             button.setToolTip(reason or button.accessibleName)
         self.licence.setVisible(self._waiting is not None)
         self.progress.refresh()
 
-    def ask_path(self) -> str:
+    def ask_path(self, folder: bool) -> str:
         """The file or folder that the user chooses, or ""."""
-        text = _("Choose the file of the model, or the folder that holds its files")
-        dialog = qt.QFileDialog(self.table, text)
-        dialog.setFileMode(qt.QFileDialog.Directory)
-        dialog.setOption(qt.QFileDialog.DontUseNativeDialog, True)  # it takes files and folders
-        dialog.setOption(qt.QFileDialog.ShowDirsOnly, False)
-        if not dialog.exec_():
-            return ""
-        chosen: list[str] = list(dialog.selectedFiles())
-        return chosen[0] if chosen else ""
+        if folder:
+            text = _("Choose the folder that holds the model")
+            return str(qt.QFileDialog.getExistingDirectory(self.table, text))
+        text = _("Choose the file of the model")
+        return str(qt.QFileDialog.getOpenFileName(self.table, text))
 
     def _fill(self) -> None:
         self._rows = self.models.rows()
@@ -98,8 +101,13 @@ class Models(Page):
     def _fetch(self) -> None:
         self._take("fetch", "")
 
-    def _import(self) -> None:
-        path = self.ask_path()
+    def _import_file(self) -> None:
+        self._import(self.ask_path(folder=False))
+
+    def _import_folder(self) -> None:
+        self._import(self.ask_path(folder=True))
+
+    def _import(self, path: str) -> None:
         if path:
             self._take("import", path)
 

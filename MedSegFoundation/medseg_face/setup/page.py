@@ -51,6 +51,9 @@ class Page:
         label.setWordWrap(True)
         label.setTextFormat(qt.Qt.PlainText)
         label.setTextInteractionFlags(qt.Qt.TextSelectableByMouse)
+        policy = label.sizePolicy
+        policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)  # a long address must not widen the page
+        label.setSizePolicy(policy)
         if small:
             label.setEnabled(False)
         self.layout.addWidget(label)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
-from importlib import metadata
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,16 +30,13 @@ class SlicerPython:
     def install(self, names: Sequence[str], told: Callable[[str], object]) -> None:
         """Slicer shows its own progress. Packages that Slicer is built on keep their versions."""
         if _wants_torch(names) and not _there("torch"):
-            import PyTorchUtils
-
-            if PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True) is None:
+            logic = import_module("PyTorchUtils").PyTorchUtilsLogic()
+            if logic.installTorch(askConfirmation=True) is None:
                 told(_("PyTorch was not installed; nothing else was."))
                 return
-        import slicer.packaging
-
         wanted = [r for r in requirements(names) if not r.startswith("torch>=")]
         try:
-            slicer.packaging.pip_install(
+            import_module("slicer.packaging").pip_install(
                 wanted, constraints=str(_constraints()), requester="MedSegFoundation"
             )
         except (subprocess.CalledProcessError, RuntimeError) as error:

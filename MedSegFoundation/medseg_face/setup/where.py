@@ -108,8 +108,10 @@ class Where(Page):
 
     def _token_given(self) -> None:
         if self.token.text:
-            self.progress.say(self.servers.save_token(self.url.text, self.token.text))
-            self.token.setText("")
+            reason = self.servers.save_token(self.url.text, self.token.text)
+            self.progress.say(reason)
+            if not reason:
+                self.token.setText("")
             self.refresh()
 
     def _test(self) -> None:
