@@ -106,5 +106,6 @@ class Work:
     def _progress(self, event: Mapping[str, Any]) -> None:
         done, total = event.get("done") or 0, event.get("total")
         self.fraction = done / total if total else None
-        of = f" of {total / 1e6:.0f}" if total else ""
-        self.line = f"{event.get('file', '')}: {done / 1e6:.0f}{of} MB"
+        digits = 1 if (total or done) < 10_000_000 else 0
+        of = f" of {total / 1e6:.{digits}f}" if total else ""
+        self.line = f"{event.get('file', '')}: {done / 1e6:.{digits}f}{of} MB"

@@ -330,7 +330,7 @@ def test_a_fetch_shows_its_progress_and_goes_on_after_cancel(bench, hub, monkeyp
     page.buttons["fetch"].click()
     bench.spin(lambda: page.progress.bar.value > 20)
     assert page.progress.bar.visible
-    assert "of 1 MB" in page.progress.label.text
+    assert "of 1.0 MB" in page.progress.label.text
     bench.picture("models-fetching")
     page.progress.cancel.click()
     bench.spin(lambda: not page.progress.busy)
