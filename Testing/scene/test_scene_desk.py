@@ -308,11 +308,21 @@ def test_a_result_written_meanwhile_does_not_mislead_who_looks_at_once(bench):
     assert bench.desk.entries == ()
 
 
+def test_who_looks_while_a_segment_is_made_does_not_change_what_is_made(bench):
+    bench.click(6, 8, 5)
+    bench.desk.new_segments = True
+    node = bench.editor.node
+    tag = node.AddObserver("ModifiedEvent", lambda *_: bench.desk.entries)
+    bench.click(6, 8, 15)
+    node.RemoveObserver(tag)
+    assert len(bench.segments) == 2
+    assert bench.selected == bench.segments[1]
+    assert len(bench.desk.entries) == 1
+
+
 def test_who_looks_while_the_first_segment_is_added_does_not_make_it_two(bench):
-    kind = slicer.vtkSegmentation
-    for event in (kind.SegmentAdded, kind.SegmentModified):
-        bench.segmentation.AddObserver(event, lambda *_: bench.desk.entries)
-    bench.editor.node.AddObserver("ModifiedEvent", lambda *_: bench.desk.entries)
+    added = slicer.vtkSegmentation.SegmentAdded
+    bench.segmentation.AddObserver(added, lambda *_: bench.desk.entries)
     bench.click(6, 8, 5)
     assert bench.segments == [bench.selected]
     bench.segmentation.GetSegmentation().RemoveSegment(bench.selected)
