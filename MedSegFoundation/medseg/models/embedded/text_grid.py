@@ -56,7 +56,7 @@ class Scan:
         excess = self.noise / BEARABLE
         if excess <= 1:
             return self.values
-        sigma = min(0.45 + 0.28 * (excess - 1), 1.5)
+        sigma = min(0.5 * excess, 1.5)
         sigmas = [0.0 if axis == self.up else sigma for axis in range(3)]
         smooth = np.empty(self.values.shape, np.float32)
         return np.asarray(ndimage.gaussian_filter(self.values, sigmas, output=smooth, truncate=3))

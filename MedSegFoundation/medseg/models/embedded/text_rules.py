@@ -30,7 +30,7 @@ LUNG, AIRY = -400.0, -500.0
 VESSEL_MM = 4.0
 #: Bone (HU): blocks that surely are, blocks beside them, voxels at the border and within; how
 #: bright a part gets somewhere, and how uneven (vessels full of contrast medium are even).
-HARD, BONE, CORTEX, MARROW, PEAK, UNEVEN = 160.0, 130.0, 150.0, 80.0, 350.0, 60.0
+HARD, BONE, CORTEX, MARROW, PEAK, UNEVEN = 150.0, 130.0, 130.0, 60.0, 250.0, 60.0
 #: How far (mm) bone goes on beside what is surely bone, and over gaps; largest marrow in a slice.
 BESIDE_MM, BAY_MM, MARROW_MM2 = 6.0, 3.0, 1200.0
 #: Stacks lower than this (mm) are short; HU of cord and fluid around it; voxels too thick (mm) for
@@ -104,7 +104,7 @@ class Rules:
         scan = self._scan
         labels, count = scan.label(self._body.mask & (scan.low > HARD))
         peaks = np.asarray(ndimage.maximum(scan.low, labels, np.arange(1, count + 1)))
-        core = np.where(scan.shrunk(labels > 0, 1.0), labels, 0)
+        core = np.where(ndimage.binary_erosion(labels > 0, border_value=1), labels, 0)
         middle = _mean(scan.low, core, count)
         spread = np.sqrt(np.maximum(_mean(np.square(scan.low), core, count) - middle**2, 0))
         uneven = (spread > UNEVEN) | (_sizes(core, count) < 30)
