@@ -65,9 +65,15 @@ class CompanionOwner:
 
     def use_python(self, python: str | None, env: Mapping[str, str] | None = None) -> None:
         """Run the helper with another interpreter, now or once it is started; None: this one."""
-        self._options["python"], self._options["env"], self.greeting = python, env, None
+        self._options["python"], self._options["env"] = python, env
         if self._companion is not None:
             self._companion.use_python(python, env)
+        self.look_again("The helper process runs with another Python now.")
+
+    def look_again(self, line: str) -> None:
+        """What there is has changed (a model was stored): ask anew, and say ``line``."""
+        self.greeting = None if self._companion is None else self._companion.welcome()
+        self._tell(line)
 
     def greet(self) -> Pending[Welcome]:
         """What the other side has and can do; starts the helper when there is none.

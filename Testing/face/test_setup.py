@@ -269,6 +269,8 @@ def test_a_model_is_imported_checked_and_removed(bench, home, monkeypatch):
     bench.spin(lambda: not page.progress.busy)
     assert page.chosen().state == "stored"
     assert "done" in page.progress.label.text
+    assert application.face().owner.line == page.progress.label.text
+    assert not application.face().owner.started
     page.buttons["check"].click()
     bench.spin(lambda: not page.progress.busy)
     page.buttons["remove"].click()

@@ -296,6 +296,20 @@ def test_another_interpreter_takes_over_an_open_session(owner, scene):
     session.close()
 
 
+def test_what_there_is_is_asked_for_anew(owner):
+    told = []
+    let_go = owner.listen(told.append)
+    before = owner.greet()
+    owner.look_again("A model was stored.")
+    assert owner.greeting is not before
+    assert owner.wait(owner.greet()).default_model
+    assert told == ["A model was stored."]
+    let_go()
+    fresh = CompanionOwner()
+    fresh.look_again("Nothing runs.")
+    assert not fresh.started
+
+
 # The trial.
 
 

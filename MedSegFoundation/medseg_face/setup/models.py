@@ -9,6 +9,7 @@ from medseg_scene.model_table import ModelTable, Row
 from medseg_scene.tools import Command, Work
 from slicer.i18n import tr as _
 
+from ..application import face
 from .page import Page, Progress, fill, table
 
 
@@ -166,6 +167,7 @@ class Models(Page):
         self._fill()
         if not work.error:
             work.line = _("{title} done.").format(title=work.title)
+            face().owner.look_again(work.line)
 
 
 def _cells(row: Row) -> tuple[Any, ...]:
