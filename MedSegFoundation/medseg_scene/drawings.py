@@ -51,6 +51,13 @@ def closed(points: Array) -> Array:
     return np.concatenate([points, points[:1]])
 
 
+def ring(at: Sequence[float], radius: float) -> Array:
+    """A circle; all in pixels."""
+    turn = np.linspace(0, 2 * np.pi, 25)
+    around = np.stack([np.cos(turn), np.sin(turn)], axis=1) * radius
+    return around + np.asarray(at[:2], float)
+
+
 def glyph(at: Sequence[float], include: bool, size: float, framed: bool = True) -> list[Array]:
     """A plus in a circle, or a minus in a square; told apart by shape alone. Sizes in pixels."""
     x, y = float(at[0]), float(at[1])
@@ -59,8 +66,7 @@ def glyph(at: Sequence[float], include: bool, size: float, framed: bool = True) 
     if include:
         lines.append(np.array([[x, y - sign], [x, y + sign]]))
     if framed and include:
-        turn = np.linspace(0, 2 * np.pi, 25)
-        lines.append(np.stack([x + size * np.cos(turn), y + size * np.sin(turn)], axis=1))
+        lines.append(ring(at, size))
     elif framed:
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * size * 0.9
         lines.append(closed(corners + np.array([x, y])))

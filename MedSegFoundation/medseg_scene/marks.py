@@ -10,7 +10,7 @@ import numpy as np
 from medseg import Box, Lasso, Point, Prompt, Scribble
 from medseg.image import Array, Mask
 
-from .drawings import Drawing, closed, dashes, glyph, outline
+from .drawings import Drawing, closed, dashes, glyph, outline, ring
 from .solids import cut, outline_of
 from .views import View
 
@@ -77,8 +77,10 @@ class Mark:
             placed = view.project(prompt.points)
             off = np.abs(placed[:, 2])
             line = closed(placed[:, :2]) if isinstance(prompt, Lasso) else placed[:, :2]
-            sign = glyph(line[0], prompt.include, GLYPH_PX, not self.baked)
-            return [line, *sign], float(off.min())
+            lines = [line, *glyph(line[0], prompt.include, GLYPH_PX, not self.baked)]
+            if isinstance(prompt, Scribble) and prompt.radius > 0:  # how wide it is, at its ends
+                lines += [ring(end, prompt.radius / view.pixel_mm) for end in line[[0, -1]]]
+            return lines, float(off.min())
         return [], 0.0
 
     def _box_lines(self, box: Box, view: View) -> tuple[list[Array], float]:

@@ -461,9 +461,12 @@ def test_models_are_named_before_the_helper_answers_and_known_after(scene, volum
     assert not told["painter"].non_commercial
     assert "MEDSEG_NNINTERACTIVE_URL" in told["nninteractive"].reason
     assert desk.devices[:2] == ["auto", "cpu"]
+    assert "lung" in desk.vocabulary
     desk.model = "painter"
     assert desk.can("point") == desk.can("propagate") == ""
     assert "painter" in desk.can("text")
+    assert "geodesic-cut" in desk.can("text")
+    assert desk.vocabulary == []
     desk.model = "nninteractive"
     assert "MEDSEG_NNINTERACTIVE_URL" in desk.can("point")
     desk.model = "gone"

@@ -114,6 +114,16 @@ def test_a_flat_box_is_a_line_in_another_view():
     assert np.ptp(drawing.lines[0], axis=0) == pytest.approx([60, 0], abs=1e-6)
 
 
+def test_a_stroke_shows_how_wide_it_is():
+    thin, wide = (
+        Mark(Scribble([[8, 8, 6], [10, 9, 6]], radius=r)).in_view(slice_view()) for r in (0, 1.5)
+    )
+    first, last = wide.lines[-2:]
+    assert len(wide.lines) == len(thin.lines) + 2
+    assert np.ptp(first, axis=0) == pytest.approx([30, 30])
+    assert last.mean(0) == pytest.approx(thin.lines[0][-1], abs=1)
+
+
 def test_a_text_has_no_mark():
     assert Mark(Text("liver")).in_view(slice_view()).empty
     assert len(Mark(Text("liver")).points) == 0
