@@ -18,7 +18,7 @@ from medseg.image import Mask
 from medseg.packing import Bits
 from medseg.record import Record, grid_mark
 
-from .boxes import Box, corner, moved, patch_box, slabs, union
+from .boxes import Box, corner, moved, patch_box, patched, slabs, union
 from .content import Content
 from .editors import Editor
 from .segments import (
@@ -182,13 +182,14 @@ class Target:
         box = union(patch_box(patch), touched)
         if box is None:
             return patch, True
-        before = self.mask[box].copy()
-        if not patch.empty:
-            patch.apply(self.mask)
         actual = read_box(self.segmentation, str(self.segment_id), self.image, box)
-        whole = matches_after_transfer(self.segmentation, self.image, self.mask, box, actual)
-        self.mask[box] = before
-        change = moved(MaskPatch.between(before, actual), corner(box))
+        wanted = patched(self.mask, box, [patch])
+        whole = np.array_equal(wanted, actual)
+        if not whole:
+            before, self.mask[box] = self.mask[box].copy(), wanted
+            whole = matches_after_transfer(self.segmentation, self.image, self.mask, box, actual)
+            self.mask[box] = before
+        change = moved(MaskPatch.between(self.mask[box], actual), corner(box))
         self._take(change)
         return change, whole
 
