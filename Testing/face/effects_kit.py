@@ -187,6 +187,7 @@ class Room:
         self.widget.setActiveEffectByName("")
         self.widget.removeViewObservations()
         self.widget.uninstallKeyboardShortcuts()
+        self.widget.setMRMLSegmentEditorNode(None)
         for desk in list(desks._desks.values()):
             desks.let_go(desk)
         self.widget.close()

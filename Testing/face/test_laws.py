@@ -75,18 +75,42 @@ def test_the_intensity_range_holds(room):
 
 
 def test_what_may_not_be_edited_is_not_taken_away_either(room):
-    """A second click's result has less than the first one's: the fence keeps that too."""
+    """Of what a second click takes away, the part inside the fence stays."""
     (fence,) = neighbours(room, ((0, 12), (0, 16), (0, 10)))
     room.segmentation.GetSegmentation().AddEmptySegment("mine")
     room.node.SetSelectedSegmentID("mine")
     room.activate()
-    room.click(6, 8, 10)
-    room.node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
-    room.node.SetMaskSegmentID(fence)
-    room.click(6, 8, 12, modifiers=["Control"])
-    away = room.ball(6, 8, 12) & room.mask(fence)
-    assert (room.mask() == room.ball(6, 8, 10) & ~away).all()
-    assert away[room.ball(6, 8, 10)].any()
+    room.click(6, 8, 8)
+    fenced = room.mask(fence)
+    room.node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedOutsideAllSegments)
+    room.click(6, 8, 11, modifiers=["Control"])
+    taken = room.ball(6, 8, 8) & room.ball(6, 8, 11)
+    assert (taken & fenced).any()
+    assert (taken & ~fenced).any()
+    assert (room.mask() == room.ball(6, 8, 8) & ~(taken & ~fenced)).all()
+    assert (room.mask(fence) == fenced).all()
+
+
+def test_inside_one_segment_a_prompt_takes_away_as_erase_does(make):
+    """Slicer's own rule there: what is erased goes to the segment that is the editable area."""
+    masks = []
+    for by_prompt in (True, False):
+        room = make()
+        room.node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere)
+        (fence,) = neighbours(room, ((0, 12), (0, 16), (0, 10)))
+        room.segmentation.GetSegmentation().AddEmptySegment("mine")
+        room.node.SetSelectedSegmentID("mine")
+        room.activate()
+        room.click(6, 8, 10)
+        room.node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
+        room.node.SetMaskSegmentID(fence)
+        if by_prompt:
+            room.click(6, 8, 12, modifiers=["Control"])
+        else:
+            by_hand(room, room.ball(6, 8, 10) & room.ball(6, 8, 12), "Remove")
+        masks.append((room.mask(), room.mask(fence)))
+        room.close()
+    assert all((one == other).all() for one, other in zip(*masks, strict=True))
 
 
 # Neighbours
