@@ -118,3 +118,26 @@ def test_slicer_reads_every_entry_as_it_was_meant(term):
         found = there.GetCodeValue(), there.GetCodingSchemeDesignator(), there.GetCodeMeaning()
         assert found == code
     assert logic.SerializeTerminologyEntry(entry) == term.slicer_entry
+
+
+def test_a_word_goes_through_the_helper_process_and_so_does_its_refusal(kit, volume):
+    from live_kit import Live, in_scene
+
+    session = Live(kit, volume, add_segmentation(volume), model="geodesic-cut")
+    try:
+        session.wait(session.add(Text("Lunge")))
+        assert seen(session) == ("lung", (197, 165, 145), "Lung")
+        mask = in_scene(session)
+        session.wait(session.add(Text("bone", include=False)))
+        assert seen(session)[0] == "lung"
+        error = session.wait_error(session.add(Text("spleen")))
+        assert "does not know 'spleen'" in str(error)
+        assert session.lines[-1] == str(error)
+        session.undo()
+        session.undo()
+        assert not in_scene(session).any()
+        assert seen(session)[0] == "Segment_1"
+        session.redo()
+        np.testing.assert_array_equal(in_scene(session), mask)
+    finally:
+        session.close()
