@@ -77,6 +77,7 @@ def test_why_pip_could_not_is_one_sentence():
     lines = ["Looking in links: x", "ERROR: No matching distribution found for torch>=2.4"]
     assert refusal(lines).startswith("pip found no way: No matching distribution found for torch")
     assert refusal([]).count(".") == 2
+    assert "too old" in refusal(["Usage: pip install", "no such option: --dry-run"])
 
 
 # Environments.

@@ -114,6 +114,8 @@ def refusal(lines: Sequence[str], kept: Sequence[str] = ()) -> str:
             f"These packages do not go together with what is installed ({', '.join(kept)} stay "
             "as they are); use an environment of its own."
         )
+    if any("no such option" in line for line in lines):
+        return "The pip of this Python is too old (it needs 22.2 or newer); name a newer Python."
     return f"pip found no way: {reason}. Check the network, or give --find-links and --no-index."
 
 
