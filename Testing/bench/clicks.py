@@ -346,7 +346,8 @@ def main() -> int:
     tell(
         "# From click to updated segment, 512 x 512 x 300 int16", "",
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
-        f"load {os.getloadavg()[0]:.1f} at the start. Milliseconds.", "", HEAD,
+        f"event loop {type(bench.meter).__name__}, load {os.getloadavg()[0]:.1f} at the start. "
+        "Milliseconds.", "", HEAD,
     )  # fmt: skip
     try:
         for case in CLICKS:

@@ -15,7 +15,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 PLUGIN = HERE / "plugin"
-sys.path[:0] = [str(PLUGIN), str(HERE.parent / "scene")]
+sys.path[:0] = [str(PLUGIN), str(HERE.parent / "scene"), str(HERE.parent)]
 
 import slicer  # noqa: E402
 from medseg import Point  # noqa: E402
@@ -38,9 +38,9 @@ AFFINE = np.diag([0.8, 0.8, 1.5, 1.0])
 STAMP = stub_shape("ellipsoid")
 
 
-class Meter(Pump):
-    """An event loop that notes how long each of its turns takes: for so long a window would stand
-    still."""
+class Turns:
+    """What makes an event loop note how long each of its turns takes: for so long a window would
+    stand still."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,22 @@ class Meter(Pump):
             self.run_until(lambda told=told: bool(told))  # type: ignore[misc]
 
     def _run(self, callback: Callback) -> None:
-        self.gui(callback)
+        self.gui(lambda: super(Turns, self)._run(callback))  # type: ignore[misc]
+
+
+def event_loop() -> Any:
+    """Qt's, as in Slicer's window, where there is a Qt; else a `Pump`."""
+    import host
+
+    if host.why_not():
+        return type("Meter", (Turns, Pump), {})()
+    host.prepare()
+    from medseg_face.loop import QtLoop
+    from PySide6.QtCore import QCoreApplication
+
+    meter = type("QtMeter", (Turns, QtLoop), {})()
+    meter.application = QCoreApplication.instance() or QCoreApplication([])
+    return meter
 
 
 class TimedEditor(LogicEditor):
@@ -108,7 +123,7 @@ class Bench:
 
     def __init__(self) -> None:
         ensure()
-        self.meter = Meter()
+        self.meter = event_loop()
         env = {**os.environ, "PYTHONPATH": str(PLUGIN)}
         self.companion = Companion(self.meter, env=env)
         self.companion.start()
@@ -173,7 +188,6 @@ class Bench:
 
     def close(self) -> None:
         self.companion.close()
-        self.meter.close()
 
 
 def ellipsoid(centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
