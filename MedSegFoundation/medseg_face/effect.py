@@ -24,7 +24,7 @@ _EVENTS = (
 )
 
 
-class Effect(AbstractScriptedSegmentEditorEffect):  # type: ignore[misc]
+class Effect(AbstractScriptedSegmentEditorEffect):
     """Base class. Slicer makes one of each kind per segment editor."""
 
     #: Under which scenes and scripts know it; never changed, never translated.

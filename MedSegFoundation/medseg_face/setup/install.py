@@ -106,12 +106,13 @@ class Install(Page):
         self.why_not.setText(lacking)
         self.why_not.setVisible(bool(lacking))
         self.get.setVisible(bool(lacking))
-        planned = self._plan is not None and self._planned == self._target()
+        plan = self._plan if self._planned == self._target() else None
+        planned = plan is not None
         unseen = "" if planned else _("Look at the plan first.")
         self._usable(self.look, missing, busy, _("What would be installed; changes nothing."))
         self._usable(self.go, missing or lacking or unseen, busy, _("Install what the plan shows."))
-        self.table.setVisible(planned and bool(self.installing.rows(self._plan)))
-        self.summary.setText(self.installing.summary(self._plan) if planned else "")
+        self.table.setVisible(plan is not None and bool(self.installing.rows(plan)))
+        self.summary.setText(self.installing.summary(plan) if plan is not None else "")
         self.summary.setVisible(planned)
         self.where.setText(self.installing.line)
         made, used = self.installing.environment() is not None, self.installing.in_use

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
@@ -148,7 +148,7 @@ def table(headers: list[str], rows: int = 8) -> Any:
     return made
 
 
-def fill(made: Any, rows: list[tuple[str, ...]], tips: list[str] | None = None) -> None:
+def fill(made: Any, rows: Sequence[tuple[str, ...]], tips: list[str] | None = None) -> None:
     """Show these rows; the row that was chosen stays chosen."""
     chosen = made.currentRow()
     made.setRowCount(len(rows))

@@ -84,7 +84,7 @@ class Where(Page):
         self.consent.setVisible(asks)
         if asks and agreed is None:
             self.consent.setText(_("To be sent there: {what}").format(what=servers.what))
-        elif asks:
+        elif asks and agreed is not None:
             self.consent.setText(
                 _("You agreed on {day} that this is sent there: {what}").format(
                     day=agreed.when[:10], what=servers.what
