@@ -196,12 +196,12 @@ CT_TERMS = (
 )
 
 _ORGANS = """
-liver kidney spleen pancreas gallbladder stomach duodenum colon bowel intestine esophagus oesophagus
-bladder prostate adrenal aorta cava portal iliac heart atrium atrial ventricle brain trachea
-windpipe airway thyroid lobe rib sternum vertebra vertebrae spine sacrum hip pelvis femur humerus
-scapula clavicle clavicula skull cord gluteus iliopsoas autochthon muscle cartilage carotid
-brachiocephalic subclavian pulmonary artery vein vessel l1 l2 l3 l4 l5 t1 t2 t3 t4 t5 t6 t7 t8 t9
-t10 t11 t12 c1 c2 c3 c4 c5 c6 c7 leber niere milz magen herz gehirn
+lung liver kidney spleen pancreas gallbladder stomach duodenum colon bowel intestine esophagus
+oesophagus bladder prostate adrenal aorta cava portal iliac heart atrium atrial ventricle brain
+trachea windpipe airway thyroid lobe rib sternum vertebra vertebrae spine sacrum hip pelvis femur
+humerus scapula clavicle clavicula skull cord gluteus iliopsoas autochthon muscle cartilage
+carotid brachiocephalic subclavian pulmonary artery vein vessel l1 l2 l3 l4 l5 t1 t2 t3 t4 t5 t6
+t7 t8 t9 t10 t11 t12 c1 c2 c3 c4 c5 c6 c7 leber niere milz magen herz gehirn
 """
 _TUMOURS = "tumor tumour cancer lesion metastasis metastase mass nodule cyst carcinoma sarcoma"
 _FILLERS = frozenset({"the", "a", "an", "all", "please", "segment", "find"})
@@ -292,6 +292,8 @@ def _refusal(text: str, terms: tuple[Term, ...], model: str) -> str:
     guesses = meant(text, terms)
     if guesses:
         return f"Model '{model}' does not know '{shown}'; did you mean {_either(guesses)}?"
+    whole = [term for word in normalise(text).split() if (term := lookup(word, terms))]
+    names = f"only {whole[0].name} as a whole" if whole else names
     return (
         f"Model '{model}' does not know '{shown}' (it knows {names}); "
         f"{elsewhere(text)} may find it by name, here use clicks or a box."

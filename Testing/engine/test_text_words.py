@@ -87,6 +87,7 @@ def test_every_term_has_codes_a_colour_and_says_what_it_holds():
     [
         ("lnug", "does not know 'lnug'; did you mean 'lung'?"),
         ("liver", "TotalSegmentator, VISTA3D or VoxTell may find it by name"),
+        ("left lung", "(it knows only lung as a whole); TotalSegmentator, VISTA3D or VoxTell"),
         ("left kidney", "TotalSegmentator, VISTA3D or VoxTell may find it by name"),
         ("liver metastases", "VISTA3D (tumours of lung, liver, pancreas, colon and bone) or"),
         ("hip implant cup", "TotalSegmentator"),

@@ -45,7 +45,7 @@ class Worded:
         if progress:
             progress(last / len(prompts))
         rest = prompts[last:]
-        return self._inner.segment(rest, base) if rest else base.copy()
+        return self._inner.segment(rest, base, progress) if rest else base.copy()
 
     def _worded(self, prompts: Sequence[Prompt], start: Mask | None) -> Mask:
         """The mask after prompts of which the last one is a word; the newest is kept."""

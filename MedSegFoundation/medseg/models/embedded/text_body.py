@@ -39,10 +39,6 @@ class Body:
     solid: Mask
     room: float
 
-    @property
-    def found(self) -> bool:
-        return bool(self.mask.any())
-
 
 def body(scan: Scan) -> Body:
     """Find the patient; the mask is empty when there is none."""
