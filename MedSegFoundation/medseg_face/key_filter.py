@@ -8,7 +8,7 @@ from typing import Any
 import qt
 
 
-class KeyFilter(qt.QObject):  # type: ignore[misc]
+class KeyFilter(qt.QObject):
     """Calls an action for its key. Slicer's own Space and Delete would come first otherwise."""
 
     def __init__(self, widget: Any, actions: dict[int, Callable[[], object]]) -> None:
