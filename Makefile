@@ -2,7 +2,8 @@
 # make test    format, types and tests
 # make bench   the embedded model beside the classical baselines, the companion beside the model in
 #              process, the server beside nnInteractive's (PEER=python of an environment that has it),
-#              clicks in a scene beside other ways to write into a segment
+#              clicks in a scene beside other ways to write into a segment, tracking beside optical
+#              flow and demons
 # make clean   remove what these made, and .venv
 #
 # PYTHON=python3.12 make test    chooses the Python that .venv is built from (3.10 to 3.13)
@@ -29,6 +30,7 @@ bench: $(TEST_ENV)
 	$(BIN)/python Testing/bench/bench.py
 	$(BIN)/python Testing/bench/companion.py
 	$(BIN)/python Testing/bench/clicks.py
+	$(BIN)/python Testing/bench/tracking.py
 	$(BIN)/python Testing/bench/peer.py $(if $(PEER),--peer-python $(PEER))
 
 clean:
@@ -51,5 +53,5 @@ $(DEMO_ENV): pyproject.toml constraints.txt | $(BIN)/python
 
 $(TEST_ENV): $(DEMO_ENV)
 	@echo "Installing what the tests need ..."
-	$(PIP) -e '.[dev,torch,sam,server,ray,nninteractive,slicer-host]'
+	$(PIP) -e '.[dev,torch,sam,server,ray,nninteractive,video,slicer-host]'
 	@touch $@
