@@ -110,8 +110,9 @@ class LogicEditor:
         self._logic.ClearUndoState()
 
     def close(self) -> None:
-        """Take the editor's node out of the scene."""
+        """Take the editor's node out of the scene, and free what undo has kept."""
         node = self.node
+        self.forget()
         if node is not None and node.GetScene() is not None:
             node.GetScene().RemoveNode(node)
         self._logic.SetSegmentEditorNode(None)
