@@ -15,18 +15,17 @@ class ViewChoice:
     def __init__(self) -> None:
         self.combo = qt.QComboBox()
 
-    def refresh(self) -> bool:
-        """Follow the layout; True when the views are others now."""
+    def refresh(self) -> None:
+        """Follow the layout."""
         manager = slicer.app.layoutManager()  # None without a main window
         names = [] if manager is None else list(manager.sliceViewNames())
         if names == [self.combo.itemText(n) for n in range(self.combo.count)]:
-            return False
+            return
         before, chosen = self.combo.blockSignals(True), self.combo.currentText
         self.combo.clear()
         self.combo.addItems(names)
         self.combo.setCurrentIndex(max(0, names.index(chosen) if chosen in names else 0))
         self.combo.blockSignals(before)
-        return True
 
     @property
     def view(self) -> Any:

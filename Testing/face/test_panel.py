@@ -334,6 +334,17 @@ def test_a_propagation_fills_its_range_and_tells_how_sure_it_was(bench, propagat
     assert not shown(panel.status.bar)
 
 
+@pytest.mark.parametrize(("way", "slices"), [(1, {7, 8}), (2, {4, 5})])
+def test_a_propagation_goes_one_way_only(bench, propagation, way, slices):
+    bench.click(6, 8, 6)
+    propagation.first.setValue(4)
+    propagation.last.setValue(8)
+    choose(propagation.direction, way)
+    propagation.start.click()
+    bench.settle()
+    assert set(bench.desk.confidence) == slices
+
+
 def test_a_corrected_slice_propagates_again(bench, propagation):
     bench.click(6, 8, 6)
     propagation.start.click()
