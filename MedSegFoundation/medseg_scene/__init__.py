@@ -15,9 +15,10 @@ package slicer-core (then call `host.ensure` first).
 
 from .desk import Desk
 from .editors import Editor, LogicEditor
+from .entries import Entry
 from .host import ensure
 from .limits import InsideRoi, NearPlane, Slab
-from .live import Entry, LiveSession
+from .live import LiveSession
 from .owner import CompanionOwner, owner, use_owner
 from .preview import Preview
 from .requests import Slice

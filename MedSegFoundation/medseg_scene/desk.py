@@ -13,7 +13,8 @@ from medseg.companion.pending import Pending
 
 from .choices import PROPAGATE
 from .editors import Editor
-from .live import Entry, LiveSession
+from .entries import Entry
+from .live import LiveSession
 from .owner import CompanionOwner
 from .preview import Preview
 from .requests import Slice

@@ -13,7 +13,7 @@ from .views import XY, View
 
 if TYPE_CHECKING:
     from .desk import Desk
-    from .live import Entry
+    from .entries import Entry
 
 #: How near, in pixels, is "on it".
 REACH_PX = 8.0

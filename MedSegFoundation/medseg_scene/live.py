@@ -6,12 +6,10 @@ draws. For scripts there is `SceneSession`, which waits.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import slicer
 from medseg import Image, InputError, MaskPatch, MedsegError, Prompt, PromptError, Step
@@ -20,9 +18,9 @@ from medseg.companion.pending import Pending
 from medseg.errors import CancelledError, StaleError
 from medseg.history import State
 from medseg.image import Mask
-from medseg.prompts import to_dict
 
 from .editors import Editor, LogicEditor
+from .entries import Entry
 from .limits import Limits
 from .observers import Observers
 from .preview import Preview
@@ -34,26 +32,6 @@ from .target import Maker, Target, Written
 from .through_time import ThroughTime
 from .work import Work
 from .works import Works
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the prompt list. ``baked``: part of the mask, only undo takes it back."""
-
-    prompt: Prompt
-    baked: bool
-    waiting: bool
-
-    @property
-    def key(self) -> str:
-        """Equal for equal prompts, wherever they stand in a list."""
-        if self.prompt not in _KEYS:
-            _KEYS[self.prompt] = json.dumps(to_dict(self.prompt))
-        return _KEYS[self.prompt]
-
-
-#: A stroke has hundreds of points, and windows ask for all keys at each change.
-_KEYS: WeakKeyDictionary[Prompt, str] = WeakKeyDictionary()
 
 
 class LiveSession:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import slicer
 from medseg import MedsegError
-from medseg.record import Record
 
-from .live import Entry
+from .entries import Entry, entries_of_tag
 from .observers import Observers
 from .segments import segment_stamp
 from .sequences import Source, lend_segment, lent_segment
@@ -98,7 +96,7 @@ class Place:
         """The prompts that the tag of the segment tells of; none where it cannot be read."""
         segment = self._segment
         text = "" if segment is None else read_tag(segment)
-        return _entries(text) if text else ()
+        return entries_of_tag(text)
 
     @property
     def slices(self) -> tuple[int, int, int]:
@@ -145,12 +143,3 @@ class Place:
         segments = [kind.SegmentAdded, kind.SegmentRemoved, kind.SegmentModified]
         observers.watch(self.segmentation, [*segments, kind.SourceRepresentationModified])
         observers.watch(self.volume, [slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent])
-
-
-@lru_cache(maxsize=4)
-def _entries(text: str) -> tuple[Entry, ...]:
-    try:
-        record = Record.loads(text)
-    except MedsegError:
-        return ()
-    return tuple(Entry(p, n < record.baked, False) for n, p in enumerate(record.prompts))

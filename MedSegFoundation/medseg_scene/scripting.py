@@ -33,8 +33,9 @@ from medseg.companion.pending import Pending
 from medseg.protocol.messages import Welcome
 
 from .choices import Choices, ModelChoice
+from .entries import Entry
 from .limits import InsideRoi, NearPlane, Slab
-from .live import Entry, LiveSession
+from .live import LiveSession
 from .owner import owner
 from .requests import Slice
 from .scene_session import SceneSession
