@@ -120,9 +120,9 @@ class Place:
     def slice_of(self, view: View) -> tuple[int, int]:
         """Image axis (0, 1, 2 = K, J, I) that a view looks along, and the slice in its middle.
 
-        (0, 0) without a volume.
+        (0, 0) while there is a `reason`.
         """
-        if self.volume is None or 0 in self.slices:
+        if self.reason:
             return 0, 0
         affine = volume_affine(self.volume)
         directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)

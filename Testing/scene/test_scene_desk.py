@@ -12,6 +12,7 @@ from medseg import InputError, Point, PromptError, UnsupportedPromptError
 from medseg.companion.link import STOPPED
 from medseg.errors import CancelledError
 from medseg_scene import CompanionOwner, Desk, DictSettings, LogicEditor, image_from_volume
+from medseg_scene.marks import marks
 from scene_kit import (
     add_segment,
     add_segmentation,
@@ -93,6 +94,9 @@ def test_what_is_out_of_order_is_one_sentence_and_no_exception(bench, spoil, sen
         act()
     assert desk.entries == ()
     assert desk.progress is None
+    assert len(desk.slice_of(slice_view())) == 2
+    assert len(desk.image_slices) == 3
+    assert marks(desk) == []
 
 
 def test_no_node_at_all(shared_owner, scene):
