@@ -1,4 +1,4 @@
-"""Sections whose work is done by the command line today."""
+"""Sections whose work is done by the command line."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ class Tracking(_Command):
     def explain(self) -> str:
         return _(
             "In the Segment Editor, AI Propagate carries a segment through the slices of a "
-            "volume. Films and volumes over time are followed from the command line today; a "
-            "section for them comes with a later version."
+            "volume, or through the frames of a volume sequence. Film files of any length are "
+            "followed from the command line."
         )
