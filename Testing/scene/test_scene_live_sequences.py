@@ -31,7 +31,6 @@ def film(kit, browser):
     volume = browser.GetProxyNode(browser.GetMasterSequenceNode())
     segmentation = add_segmentation(volume)
     live = Live(kit, volume, segmentation)
-    live.browser = browser
     yield live
     live.close()
 
