@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -121,8 +122,13 @@ def _version() -> str:
 
 
 def model_info(model: Model) -> dict[str, str | None]:
-    """Name, version and weights hash of a model."""
-    return {"name": model.name, "version": model.version, "weights_hash": model.weights_hash}
+    """Name, version and weights hash of a model.
+
+    Of a name with a path in it (``sam2:PATH?option=...``) the folder is left out: a record travels
+    with the segment, and the hash says which weights they were.
+    """
+    name = re.sub(r":[^?]*[/\\]", ":", model.name)
+    return {"name": name, "version": model.version, "weights_hash": model.weights_hash}
 
 
 def mask_mark(mask: Mask) -> str:

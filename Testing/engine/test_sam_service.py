@@ -12,6 +12,7 @@ from medseg.actions import Accept
 from medseg.packing import unpack_patch
 from medseg.patch import MaskPatch
 from medseg.protocol.messages import JobRequest
+from medseg.record import model_info
 from medseg.server.menu import Menu
 from medseg.service import Service, Settings
 
@@ -53,6 +54,13 @@ def test_the_cost_of_a_prompt_is_told_before(backend, name):
     assert opening == 0
     assert prompt > 0
     assert memory > 1_000_000
+
+
+def test_a_record_says_options_and_hash_but_no_folder(name):
+    model = find(name)
+    told = model_info(model)
+    assert told["name"] == f"sam2:{name.rpartition('/')[2]}"
+    assert told["weights_hash"] == model.weights_hash
 
 
 def test_a_broken_checkpoint_is_told_when_the_session_opens(backend, tmp_path):
