@@ -32,7 +32,7 @@ VESSEL_MM = 4.0
 #: bright a part gets somewhere, and how uneven (vessels full of contrast medium are even).
 HARD, BONE, CORTEX, MARROW, PEAK, UNEVEN = 150.0, 130.0, 130.0, 60.0, 250.0, 60.0
 #: How far (mm) bone goes on beside what is surely bone, and over gaps; largest marrow in a slice.
-BESIDE_MM, BAY_MM, MARROW_MM2 = 6.0, 3.0, 1200.0
+BESIDE_MM, BAY_MM, MARROW_MM2 = 6.0, 2.0, 1200.0
 #: Stacks lower than this (mm) are short; HU of cord and fluid around it; voxels too thick (mm) for
 #: a border to lie within the next one.
 SHORT_MM, CORD, THICK_MM = 40.0, (-30.0, 70.0), 2.0
@@ -100,16 +100,20 @@ class Rules:
         return scan.closed(found, BAY_MM) & inside & (scan.low > FAT[0])
 
     def _hard(self) -> Mask:
-        """Blocks that are surely bone: in parts that are somewhere bright, and uneven inside."""
+        """Blocks that are surely bone: parts that are somewhere bright, and no vessels.
+
+        A vessel full of contrast medium is even inside and darker at its rim; bone is the reverse.
+        """
         scan = self._scan
         labels, count = scan.label(self._body.mask & (scan.low > HARD))
         peaks = np.asarray(ndimage.maximum(scan.low, labels, np.arange(1, count + 1)))
         core = np.where(ndimage.binary_erosion(labels > 0, border_value=1), labels, 0)
         middle = _mean(scan.low, core, count)
         spread = np.sqrt(np.maximum(_mean(np.square(scan.low), core, count) - middle**2, 0))
-        uneven = (spread > UNEVEN) | (_sizes(core, count) < 30)
+        rim = _mean(scan.low, np.where(core == 0, labels, 0), count)
+        vessel = (spread < UNEVEN) & (middle > rim) & (_sizes(core, count) >= 30)
         large = _sizes(labels, count) * scan.block_ml > 0.3
-        return _chosen(large & (peaks > PEAK) & uneven, labels)
+        return _chosen(large & (peaks > PEAK) & ~vessel, labels)
 
     def _marrow(self, wall: Mask) -> Mask:
         """Blocks that bone encloses in two of three slices, as it does marrow but not the cord.
