@@ -36,6 +36,8 @@ class Panel:
         form.setFieldGrowthPolicy(qt.QFormLayout.AllNonFixedFieldsGrow)
         column.addLayout(form)
         self.top: Part = _top(form, kind)
+        # Text and propagate take clicks, too, to correct what they have made.
+        self.clicks = self.top if isinstance(self.top, DrawSection) else DrawSection(form, "point")
         self.status = Status(column, kind, _hint(kind))
         self.prompts = PromptList()
         column.addWidget(self.prompts.table)
@@ -45,7 +47,8 @@ class Panel:
         column.addLayout(below)
         self.model = ModelChoice(below)
         self.more = More(column)
-        self._parts: list[Part] = [self.top, self.status, self.prompts, self.history]
+        tops = [self.top] if self.top is self.clicks else [self.top, self.clicks]
+        self._parts: list[Part] = [*tops, self.status, self.prompts, self.history]
         self._parts += [self.model, self.more, self.more.freeze]
         self._unlisten: Callable[[], None] | None = None
         if desk is not None:

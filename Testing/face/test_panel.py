@@ -47,6 +47,16 @@ def test_include_and_exclude_exclude_each_other(bench, panel):
     assert not panel.top.exclude.checked
 
 
+@pytest.mark.parametrize("kind", ["text", "propagate"])
+def test_what_a_correcting_click_does_is_shown_where_clicks_correct(bench, kind):
+    panel = bench.panel(kind)
+    bench.desk.exclude = True
+    bench.settle()
+    assert panel.clicks.exclude.checked
+    panel.clicks.include.click()
+    assert not bench.desk.exclude
+
+
 def test_the_toggle_follows_a_key(bench, panel):
     bench.desk.exclude = True
     bench.settle()
