@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from medseg import Box, Image, Point, Scribble
@@ -91,3 +93,25 @@ def test_the_same_click_gives_the_same_mask_after_any_history():
     opened.segment([aside, middle(image)])
     fresh = Interactive(image, sizes.decide, sizes.search).segment([middle(image)])
     assert (opened.segment([middle(image)]) == fresh).all()
+
+
+def test_the_window_of_a_first_click_never_cuts_an_object_off():
+    """A pipe from a chamber: the first window holds the chamber only."""
+    j, i = np.indices((200, 200)) - 100
+    truth = ((np.hypot(j, i) < 20) | ((np.abs(i) < 6) & (j > 0)))[None]
+    noise = np.random.default_rng(3).normal(0, 5, truth.shape)
+    image = Image((100 + 80 * truth + noise).astype(np.float32), np.eye(4))
+
+    def small(found, prepared):
+        found = sizes.search(found, prepared)
+        middle = found.seeds[0]
+        narrow = dataclasses.replace(found.guess, low=middle - 24, high=middle + 25)
+        return dataclasses.replace(found, guess=narrow)
+
+    opened = Interactive(image, sizes.decide, small)
+    mask = opened.segment([middle(image)])
+    assert dice(mask, truth) > 0.9
+    aside = Point(image.ijk_to_ras([60, 60, 0]), include=False)
+    both = opened.segment([middle(image), aside])
+    fresh = Interactive(image, sizes.decide, small)
+    assert (fresh.segment([middle(image), aside]) == both).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -60,6 +61,7 @@ class Interactive:
             if count <= len(masks):
                 continue
             masks.append(self._step(keys[:count], list(groups), before, start))
+            groups[-1] = self._groups[key]
             if progress:
                 progress(count / len(prompts))
         self._last = (keys, masks)
@@ -106,6 +108,9 @@ class Interactive:
             if g.limit is not None:
                 odds[~g.limit.allows(window.centres()).reshape(odds.shape)] = -4.0
         u = cut_of(odds, scene)
+        if groups[newest].guess is not None and _cut_off(u > 0.5, window, self._image.shape):
+            groups[newest] = self._groups[keys[newest]] = _with_more_room(groups[newest])
+            return self._step(keys[: newest + 1], groups[: newest + 1], before, start)
         mask = np.zeros(self._image.shape, bool) if before is None else before.copy()
         may = _joined(view, u) if local else _owned(view)
         near = may > 0 if local else (u > NOTHING) | ((prior > -1) if prior is not None else False)
@@ -147,6 +152,23 @@ def keys_of(prompts: Sequence[Prompt], start: Mask | None) -> list[str]:
         key = hashlib.sha1(f"{key} {to_dict(prompt)}".encode()).hexdigest()
         keys.append(key)
     return keys
+
+
+def _cut_off(blocks: Mask, window: Window, shape: tuple[int, ...]) -> bool:
+    """Whether a mask reaches an edge of the window beyond which the image goes on."""
+    return any(
+        (side.start > 0 and np.take(blocks, 0, axis).any())
+        or (side.stop < length and np.take(blocks, -1, axis).any())
+        for axis, (side, length) in enumerate(zip(window.box, shape, strict=True))
+    )
+
+
+def _with_more_room(click: Group) -> Group:
+    """A searched click, twice as much of the image around it."""
+    assert click.guess is not None
+    room = -(-(click.guess.high - click.guess.low) // 2)
+    low, high = click.guess.low - room, click.guess.high + room
+    return replace(click, guess=replace(click.guess, low=low, high=high))
 
 
 def _digest(mask: Mask) -> str:
