@@ -145,7 +145,7 @@ def test_a_session_with_undo_and_hand_edits_is_a_function_of_what_it_holds(
     for prompt in PROMPTS:
         session.add(prompt)
         masks.append(session.mask.copy())
-    assert sum((a != b).any() for a, b in pairwise(masks)) >= 3
+    assert sum((a != b).any() for a, b in pairwise(masks)) >= 2
     session.undo()
     session.undo()
     assert np.array_equal(session.mask, masks[3])
