@@ -76,7 +76,7 @@ def event_loop() -> Any:
     from PySide6.QtCore import QCoreApplication
 
     meter = type("QtMeter", (Turns, QtLoop), {})()
-    meter.application = QCoreApplication.instance() or QCoreApplication([])
+    meter.application = None if QCoreApplication.instance() else QCoreApplication([])
     return meter
 
 
@@ -188,6 +188,9 @@ class Bench:
 
     def close(self) -> None:
         self.companion.close()
+        application = getattr(self.meter, "application", None)
+        if application is not None:
+            application.shutdown()
 
 
 def ellipsoid(centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
