@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
+
+from .errors import InputError
 
 
 def config() -> Path:
@@ -15,6 +18,18 @@ def config() -> Path:
 def data() -> Path:
     """The folder of large files: models, environments."""
     return _base("LOCALAPPDATA", "Application Support", "XDG_DATA_HOME", ".local/share") / "medseg"
+
+
+def delete(path: Path) -> None:
+    """Delete a folder, if it is there; raises `InputError` when something holds on to it."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(
+            f"'{path}' cannot be deleted ({error.strerror}); close the programs that use it."
+        ) from error
 
 
 def _base(windows: str, mac: str, linux: str, default: str) -> Path:

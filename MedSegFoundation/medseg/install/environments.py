@@ -103,7 +103,7 @@ class Environments:
             (self.folder / _POINTER).unlink(missing_ok=True)
             found = [path for path in self.folder.iterdir() if path.is_dir()]
             for path in found:
-                _delete(path)
+                folders.delete(path)
         return bool(found)
 
     def _planned(self, folder: Path, names: Sequence[str], told: Told, stop: Stop) -> Plan:
@@ -123,7 +123,7 @@ class Environments:
             finally:
                 used = self.current()
                 if used is None or used.folder != folder:
-                    _delete(folder)
+                    folders.delete(folder)
 
     def _make(self, base: str, folder: Path, told: Told, stop: Stop) -> None:
         if not look(base, stop)["venv"]:
@@ -202,14 +202,3 @@ def _write(path: Path, data: Any) -> None:
     from ..io.files import write_atomic
 
     write_atomic(path, [json.dumps(data, indent=2).encode()])
-
-
-def _delete(path: Path) -> None:
-    try:
-        shutil.rmtree(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise InputError(
-            f"'{path}' cannot be deleted ({error.strerror}); close the programs that use it."
-        ) from error

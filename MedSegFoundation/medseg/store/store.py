@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -132,7 +131,7 @@ class Store:
             )
         with self._lock(published):
             for path in there:
-                _delete(path)
+                folders.delete(path)
         return True
 
     def check(self, name: str, progress: Progress | None = None) -> Copy:
@@ -185,11 +184,11 @@ class Store:
         """Put what is whole in the place of an older copy."""
         copy = copies.write_copy(made, origin, hashes)
         target, old = self.folder / published.name, self.folder / f".{published.name}.old"
-        _delete(old)
+        folders.delete(old)
         with suppress(FileNotFoundError):
             os.replace(target, old)
         os.replace(made, target)
-        _delete(old)
+        folders.delete(old)
         return copy.at(target)
 
     def _unfinished(self, published: Entry) -> Path:
@@ -203,28 +202,17 @@ class Store:
     @contextmanager
     def _temporary(self, published: Entry) -> Iterator[Path]:
         made = self.folder / f".{published.name}.new"
-        _delete(made)
+        folders.delete(made)
         made.mkdir()
         try:
             yield made
         finally:
-            _delete(made)
+            folders.delete(made)
 
     def _check_room(self, sources: Sequence[Path]) -> None:
         from .download import check_room
 
         check_room(self.folder, sum(source.stat().st_size for source in sources))
-
-
-def _delete(path: Path) -> None:
-    try:
-        shutil.rmtree(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise InputError(
-            f"'{path}' cannot be deleted ({error.strerror}); close the programs that use it."
-        ) from error
 
 
 def _silent(name: str, done: int, total: int | None) -> None:
