@@ -89,7 +89,7 @@ def test_an_exclude_click_needs_something_to_exclude_from(scan, session):
 
 
 def test_words_are_refused_by_name(session):
-    with pytest.raises(medseg.UnsupportedPromptError, match="does not know .liver"):
+    with pytest.raises(medseg.UnsupportedPromptError, match="does not know 'liver"):
         session.add(Text("liver"))
 
 
