@@ -339,9 +339,9 @@ class LiveSession:
         node, born = self.editor.node, work.target.segment_id is None
         selected, save = node.GetSelectedSegmentID(), drag is None or self._drag != self._at(drag)
         written = self.write_at(work.target, patch, state, work.maker, save)
-        if born and self._works.born(work):
-            pass  # it is the selected one now
-        elif selected and self.segmentation.GetSegmentation().GetSegment(selected) is not None:
+        new_is_selected = born and self._works.born(work)
+        kept = selected and self.segmentation.GetSegmentation().GetSegment(selected) is not None
+        if kept and not new_is_selected:
             node.SetSelectedSegmentID(selected)
         self._drag = None if drag is None else self._at(drag)
         return written

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,18 +129,6 @@ def write_story(output: Path, result: Result) -> None:
     """ "OUTPUT.json": how the result came about, and the confidence of each place."""
     path = output.with_name(f"{output.name}.json")
     write_atomic(path, [json.dumps(_story(result)).encode()])
-
-
-def checked(text: str, source: str) -> Path:
-    """The output path, if it can be written; better known before the work than after."""
-    path = Path(text)
-    if not path.parent.is_dir():
-        raise InputError(f"The folder '{path.parent}' does not exist; create it first.")
-    if path.exists() and path.samefile(source):
-        raise InputError(f"'{text}' is the image itself; write to another file.")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"The folder '{path.parent}' cannot be written to; choose another.")
-    return path
 
 
 def _masks(given: list[str], course: Course) -> list[tuple[int, Mask]]:

@@ -94,13 +94,19 @@ def checked_output(text: str, image: str) -> Path:
         raise InputError(f"'{text}' must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
     if path.is_dir():
         raise InputError(f"'{text}' is a folder; name a file in it.")
+    check_place(path, image)
+    return path
+
+
+def check_place(path: Path, image: str) -> None:
+    """Raise `InputError` when an output cannot lie there, or is the image itself."""
+    text = str(path)
     if path.exists() and Path(image).exists() and path.samefile(image):
         raise InputError(f"'{text}' is the image itself; write to another file.")
     if not path.parent.is_dir():
         raise InputError(f"The folder '{path.parent}' does not exist; create it first.")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"The folder '{path.parent}' cannot be written to; choose another.")
-    return path
 
 
 def facts(prompt: Prompt, step: Step, image: Image) -> dict[str, object]:

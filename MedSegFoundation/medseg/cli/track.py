@@ -17,7 +17,7 @@ from ..io.images import read_over_time
 from ..io.tracks import kind_of, write_labels, write_pictures, write_video
 from . import following
 from .edit import NEW_COLOR
-from .segment import open_image
+from .segment import check_place, open_image
 
 
 def run(options: argparse.Namespace) -> None:
@@ -25,7 +25,8 @@ def run(options: argparse.Namespace) -> None:
     course = _course(options)
     if places(course) < 2:
         raise InputError(f"'{course.name}' is a single picture or volume; use 'medseg segment'.")
-    output = following.checked(options.output, options.image)
+    output = Path(options.output)
+    check_place(output, options.image)
     kind = "segments" if _in_segments(output, course) else kind_of(output, course)
     accepted = following.seeds(options, course, _grid(course))
     result = following.follow(options, course, accepted, output)
