@@ -71,7 +71,7 @@ PROMPTS: list[Prompt] = [
     Point(ras(*CENTRE)),
     box((8, 13, 6), (8, 25, 25)),
     Scribble(np.array([ras(6, 17, 9), ras(6, 20, 13), ras(6, 20, 20)])),
-    Point(ras(8, 27, 30), include=False),
+    Point(ras(8, 24, 20), include=False),
     Lasso(np.array([ras(9, 15, 9), ras(9, 24, 10), ras(9, 22, 21)]), include=False),
 ]
 
@@ -130,7 +130,7 @@ def test_each_prompt_lands_where_a_voxel_client_puts_it(
         )
         client.add_scribble_interaction(stroke, True, interaction_bbox=place)
         same(3)
-        client.add_point_interaction((8, 27, 30), False)
+        client.add_point_interaction((8, 24, 20), False)
         same(4)
         loop, place = voxels.lasso_drawing(IMAGE, PROMPTS[4])
         client.add_lasso_interaction(loop, False, interaction_bbox=place)
@@ -145,7 +145,7 @@ def test_a_session_with_undo_and_hand_edits_is_a_function_of_what_it_holds(
     for prompt in PROMPTS:
         session.add(prompt)
         masks.append(session.mask.copy())
-    assert sum((a != b).any() for a, b in pairwise(masks)) >= 2
+    assert sum((a != b).any() for a, b in pairwise(masks)) >= 3
     session.undo()
     session.undo()
     assert np.array_equal(session.mask, masks[3])
