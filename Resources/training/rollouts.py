@@ -15,8 +15,9 @@ from medseg.evaluate import dice, next_click
 from medseg.image import Mask
 from medseg.models.embedded.features import Prepared, prepare
 from medseg.models.embedded.grid import Field, Window
-from medseg.models.embedded.groups import Group, from_mask, group
+from medseg.models.embedded.groups import Group
 from medseg.models.embedded.maps import Scene, View, group_maps, stack, window_for
+from medseg.models.embedded.seeds import from_mask, group
 from medseg.prompts import Prompt
 from numpy.random import Generator
 from scipy import ndimage

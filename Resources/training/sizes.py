@@ -25,8 +25,8 @@ from medseg.image import Array, Mask
 from medseg.models.embedded import net_file, sizes
 from medseg.models.embedded.features import Prepared, prepare
 from medseg.models.embedded.grid import Field
-from medseg.models.embedded.groups import group
 from medseg.models.embedded.measures import NAMES
+from medseg.models.embedded.seeds import group
 from numpy.random import Generator
 from scipy import ndimage
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from medseg import Box, Lasso
-from medseg.models.embedded import groups
+from medseg.models.embedded import regions, seeds
 from medseg.models.embedded.cut import smooth_cut
 from medseg.models.embedded.features import geodesic
 from medseg.models.embedded.grid import Window
@@ -77,7 +77,7 @@ def as_set(voxels):
 def test_the_voxels_of_a_turned_box():
     scan = image(ball((20, 22, 24)), affine((1.0, 1.2, 1.5), turned()))
     centre, size = scan.ijk_to_ras([11, 10, 9]), np.array([8.0, 6.0, 9.0])
-    found = groups._box_voxels(Box(centre, size), scan)
+    found = regions._box_voxels(Box(centre, size), scan)
     every = np.argwhere(np.ones(scan.shape, bool))
     within = np.abs(scan.ijk_to_ras(every[:, ::-1]) - centre) <= size / 2
     assert as_set(found.inner) == as_set(every[within.all(1)])
@@ -89,9 +89,9 @@ def test_the_voxels_of_a_turned_box():
 def test_a_large_box_is_sampled_evenly(monkeypatch):
     scan = image(ball((40, 44, 48)))
     box = Box(scan.ijk_to_ras([24, 22, 20]), [30, 30, 30])
-    whole = groups._box_voxels(box, scan)
-    monkeypatch.setattr(groups, "MOST_VOXELS", 4000)
-    few = groups._box_voxels(box, scan)
+    whole = regions._box_voxels(box, scan)
+    monkeypatch.setattr(regions, "MOST_VOXELS", 4000)
+    few = regions._box_voxels(box, scan)
     assert len(few.inner) + len(few.outer) <= (len(whole.inner) + len(whole.outer)) / 4
     assert as_set(few.inner) <= as_set(whole.inner)
     assert as_set(few.outer) <= as_set(whole.outer)
@@ -101,19 +101,19 @@ def test_a_large_box_is_sampled_evenly(monkeypatch):
 def test_the_voxels_of_a_lasso():
     scan = image(ball((5, 30, 30)))
     corners = np.array([[5, 5, 2], [20, 5, 2], [20, 15, 2], [5, 15, 2]]) + np.array([0.5, 0.5, 0])
-    found = groups._lasso_voxels(Lasso(scan.ijk_to_ras(corners)), scan)
+    found = regions._lasso_voxels(Lasso(scan.ijk_to_ras(corners)), scan)
     expected = {(2, j, i) for j in range(6, 16) for i in range(6, 21)}
     assert as_set(found.inner) == expected
     assert not as_set(found.outer) & expected
 
 
 def test_a_line_between_points_has_no_gaps():
-    line = groups._joined(np.array([[0.0, 0, 0], [5, 9, 2], [5, 9, 9]]))
+    line = seeds._joined(np.array([[0.0, 0, 0], [5, 9, 2], [5, 9, 9]]))
     assert np.abs(np.diff(line, axis=0)).max() <= 0.5
     assert line[-1].tolist() == [5, 9, 9]
 
 
 def test_the_largest_part_of_sampled_voxels():
     part = np.array([[0, 0, 0], [0, 0, 2], [0, 2, 2], [8, 8, 8]])
-    kept = groups._largest_part(part, np.array([2, 2, 2]))
+    kept = regions._largest_part(part, np.array([2, 2, 2]))
     assert as_set(kept) == as_set(part[:3])

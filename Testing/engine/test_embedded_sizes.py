@@ -10,9 +10,9 @@ from medseg import Box, Image, Point, Scribble
 from medseg.evaluate import dice
 from medseg.models.embedded import model, sizes
 from medseg.models.embedded.features import prepare
-from medseg.models.embedded.groups import group
 from medseg.models.embedded.interactive import Interactive
 from medseg.models.embedded.measures import NAMES
+from medseg.models.embedded.seeds import group
 from scipy import ndimage
 
 

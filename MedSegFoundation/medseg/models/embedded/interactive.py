@@ -14,13 +14,14 @@ from ...image import Image, Mask
 from ...model import Progress
 from ...patch import bounding_box
 from ...prompts import Prompt, to_dict
-from .classical import PRIOR, corrected
+from .corrections import corrected
 from .cut import smooth_cut
 from .features import Prepared, prepare
 from .grid import Box, Field, Window
-from .groups import Group, from_mask, group
-from .maps import GroupMaps, Scene, View, group_maps, stack, window_for
+from .groups import Group
+from .maps import PRIOR, GroupMaps, Scene, View, group_maps, stack, window_for
 from .refine import NOTHING, Part, to_voxels
+from .seeds import from_mask, group
 
 #: A view of the window in, log odds ``(K, J, I)`` out.
 Decide = Callable[[View], Field]

@@ -30,6 +30,7 @@ CHANNELS = (
     "radius",  # log of the first radius in blocks
     "prior",  # the mask before this prompt: 1 in, -1 out, 0 when there is none
 )
+PRIOR = CHANNELS.index("prior")
 #: Grid size of the working window, in blocks: what half a second on two cores allows.
 BUDGET = 130_000
 #: How far the window reaches from the seeds, in radii.

@@ -20,7 +20,7 @@ from . import classical, net_file
 from .features import Prepared
 from .grid import Field, Window
 from .groups import Group, Guess, Seeds
-from .maps import Scene, View, group_maps, stack, window_for
+from .maps import PRIOR, Scene, View, group_maps, stack, window_for
 from .measures import NAMES, Measured, Surroundings, rows
 
 WEIGHTS = Path(__file__).with_name("sizes.safetensors")
@@ -82,7 +82,7 @@ def search(group: Group, prepared: Prepared) -> Group:
 def decide(view: View) -> Field:
     """`classical.decide`, with the size of a first click as `search` found it."""
     guess = view.groups[view.newest].guess
-    if guess is None or (view.stack[classical.PRIOR] > 0).any():
+    if guess is None or (view.stack[PRIOR] > 0).any():
         return classical.decide(view)
     mean = np.zeros(view.scene.window.shape, np.float32)
     for scale, share in zip(guess.scales, guess.shares, strict=True):
