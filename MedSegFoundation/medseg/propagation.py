@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from .image import Array, Image, Mask
 from .models.sam import spec as sam
 from .patch import MaskPatch
 from .slices import Slices, Stack
+
+T = TypeVar("T")
 
 #: Name -> "module:class" of the trackers that come with the package.
 BUILT_IN = {"geodesic-cut": "medseg.models.embedded.propagation:SliceBySlice"}
@@ -45,11 +47,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Found:
-    """A tracker's answer for one slice: ``mask`` ``(A, B)``, empty where the object is not."""
+    """A tracker's answer for one slice: ``mask`` ``(A, B)``, empty where the object is not.
+
+    ``note``: bytes by which the tracker can go on from here in another run; see `Task.known`.
+    """
 
     index: int
     mask: Mask
     confidence: float
+    note: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -122,18 +128,25 @@ class Tells(Protocol):
         """How a result from these slices along an array axis comes to be, as a sentence."""
         ...
 
+    def rules(self) -> dict[str, str]:
+        """What a result depends on beside the task: weights, memory policy, direction, ..."""
+        ...
+
 
 def can_propagate(model: str) -> bool:
     """True when `find_tracker` knows a tracker of that name."""
     return model in ("default", *BUILT_IN) or sam.can_track(model)
 
 
-def find_tracker(name: str = "default", device: str = "auto") -> Tracker:
+def find_tracker(name: str = "default", device: str = "auto", memory: str | None = None) -> Tracker:
     """The tracker of that name; raises `ModelError` when there is none.
 
-    ``device``: as in `medseg.registry.find`.
+    ``device``: as in `medseg.registry.find`. ``memory``: a policy of `medseg.memory` instead of
+    the one in the name, for trackers that have a choice.
     """
     name = DEFAULT if name == "default" else name
+    if memory is not None:
+        name = sam.with_memory(name, memory)
     if name not in BUILT_IN and sam.is_spec(name):
         found: Tracker = import_module("medseg.models.sam.tracker").find_sam_tracker(name, device)
         return found
@@ -192,6 +205,21 @@ def carry(tracker: Tracker, task: Task) -> Iterator[tuple[Found, float]]:
     nothing = np.zeros_like(next(iter(task.seeds.values())))
     for done, index in enumerate(sorted(left), start=total - len(left) + 1):
         yield Found(index, nothing, 0.0), done / total
+
+
+def together(runs: Iterable[Iterator[T]]) -> Iterator[tuple[int, T]]:
+    """Several runs, a step of each in turn: the number of the run, and its step.
+
+    For several objects in one image. They come to each slice at nearly the same time, so what a
+    tracker has worked out about it (SAM 2 has encoded it) serves them all.
+    """
+    left = dict(enumerate(runs))
+    while left:
+        for number, run in list(left.items()):
+            try:
+                yield number, next(run)
+            except StopIteration:
+                del left[number]
 
 
 def _check_image(image: Image, mask: Mask, tracker: Tracker) -> None:

@@ -101,15 +101,21 @@ class OpenSam:
         planes = planes_of(self._image, prompts, self._axis)
         for done, (plane, listed) in enumerate(planes):
             found = self._candidates(plane, [prompts[n] for n in listed], start)
-            plane.lift(found[0].mask if found else np.zeros(plane.shape, bool), result)
+            plane.lift(self._taken(found) if found else np.zeros(plane.shape, bool), result)
             if progress:
                 progress((done + 1) / len(planes))
         if planes:
             self.look_ahead(planes[-1][0])
         return result
 
+    def _taken(self, found: Sequence[Candidate]) -> Mask:
+        return found[min(self._spec.candidate, len(found)) - 1].mask
+
     def candidates(self, prompts: Sequence[Prompt], start: Mask | None = None) -> list[Candidate]:
-        """All masks ``(A, B)`` for prompts of one slice, the one that `segment` takes first."""
+        """All masks ``(A, B)`` for prompts of one slice, the one that is held for best first.
+
+        `segment` takes that one, or the one that the model's option ``candidate`` names.
+        """
         planes = planes_of(self._image, prompts, self._axis)
         if len(planes) != 1:
             raise PromptError("Candidates are of one slice; give the prompts of one slice only.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from ...errors import ModelError
 from ...memory import NAMES as MEMORIES
@@ -25,6 +25,7 @@ OPTIONS = {
     "memory": "policy of propagation: " + ", ".join(MEMORIES),
     "drop": "0 to 1: propagation ends at the first slice with less confidence",
     "direction": "both (towards the middle between two slices) or forward",
+    "candidate": "1, 2 or 3: which mask a lone click takes, the one held for best first",
 }
 
 
@@ -41,6 +42,7 @@ class Spec:
     memory: str = "fifo"
     drop: float = 0.0
     direction: str = "both"
+    candidate: int = 1
     licence: str = ""
 
 
@@ -62,6 +64,17 @@ def can_track(name: str) -> bool:
     stored = _stored(path)
     family = FAMILIES.get(path.partition(":")[0]) if stored is None else stored[0]
     return family is not None and family.video
+
+
+def with_memory(name: str, memory: str) -> str:
+    """The same model with another policy; raises `ModelError` when it has no choice of them."""
+    if not can_track(name):
+        raise ModelError(f"Model '{name}' has no memory policies; MedSAM2 and SAM 2 have.")
+    if memory not in MEMORIES:
+        raise ModelError(f"'{memory}' is no memory policy; choose one of {', '.join(MEMORIES)}.")
+    path, _, query = name.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True)) | {"memory": memory}
+    return f"{path}?{urlencode(options, safe=',')}"
 
 
 def read(name: str) -> Spec:
@@ -127,6 +140,8 @@ def _value(name: str, text: str) -> object:
     if name == "drop":
         drop = float(text)
         return drop if 0 <= drop <= 1 else _wrong()
+    if name == "candidate":
+        return int(text) if text in ("1", "2", "3") else _wrong()
     known = MEMORIES if name == "memory" else ("both", "forward")
     return text if text in known else _wrong()
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import ModelError
 from ...image import Array, Mask
-from ...memory import RECENT, Memory, policy
+from ...memory import RECENT, Feature, Memory, policy
 from ...propagation import Found, Task
 from ...slices import Stack
 from .pixels import to_bytes, window_of
@@ -48,6 +49,8 @@ class SamTracker:
     Slices behind a prompted one are followed away from it; between two prompted slices both
     sides meet in the middle (``direction=forward``: only upwards). Every run starts with what is
     remembered of the prompted slices alone, all runs of one direction share what they remember.
+    What an earlier run has noted of a slice is believed: it is neither encoded nor decoded again
+    (only encoded, when a later slice looks back at it).
     """
 
     colour = True
@@ -64,6 +67,16 @@ class SamTracker:
             f"{', '.join(map(str, sorted(seeds)))} along {'kji'[axis]}, {way}, "
             f"with memory '{self._spec.memory}'."
         )
+
+    def rules(self) -> dict[str, str]:
+        """See `medseg.propagation.Tells`."""
+        spec = self._spec
+        return {
+            "weights": self._network.sha256,
+            "memory": spec.memory,
+            "direction": spec.direction,
+            "drop": f"{spec.drop:g}",
+        }
 
     def track(self, task: Task) -> Iterator[Found]:
         """Decide the slices; each costs one decode, and its encoding when that is not known."""
@@ -93,6 +106,9 @@ class _Views:
     def seed(self, index: int) -> Trace:
         maps = self.maps(index)
         return self.steps.remember(maps, self.steps.from_mask(maps, self.task.seeds[index]))
+
+    def trace(self, index: int, seen: Seen) -> Trace:
+        return self.steps.remember(self.maps(index), seen)
 
     def mask(self, seen: Seen) -> Mask:
         shape = next(iter(self.task.seeds.values())).shape
@@ -143,19 +159,27 @@ class _Run:
             yield found
 
     def _decide(self, index: int) -> Found:
-        maps = self._views.maps(index)
         steps = self._views.steps
+        known = self._views.task.known.get(index)
+        if known is not None and known.note:
+            seen, feature = steps.noted(known.note)
+            return self._keep(index, seen, feature, known.mask, known.note)
+        maps = self._views.maps(index)
         feature = steps.feature(maps)
         remembered = self._policy.select(index, feature)
         memories = [(0, self._seeds[n]) for n in self._near_seeds(index)]
-        memories += [(min(abs(index - m.index), RECENT), m.payload) for m in remembered]
+        memories += [(min(abs(index - m.index), RECENT), m.payload()) for m in remembered]
         seen = steps.follow(maps, memories, self._pointers_for(index), self._most)
-        trace = steps.remember(maps, seen)
+        return self._keep(index, seen, feature, self._views.mask(seen), steps.note(seen, feature))
+
+    def _keep(self, index: int, seen: Seen, feature: Feature, mask: Mask, note: bytes) -> Found:
+        """Offer a slice to the policy; what is remembered of it is made when it is looked at."""
+        trace = cache(partial(self._views.trace, index, seen))
         memory = Memory(index, False, seen.confidence, seen.iou, feature, trace)
         if self._policy.offer(memory):
-            self._pointers.append((index, trace.pointer))
+            self._pointers.append((index, seen.pointer))
         confidence = seen.confidence * float(np.clip(seen.iou, 0, 1))
-        return Found(index, self._views.mask(seen), confidence)
+        return Found(index, mask, confidence, note)
 
     def _near_seeds(self, index: int) -> list[int]:
         nearest = sorted(self._seeds, key=lambda n: (abs(n - index), n))[:PROMPTED]

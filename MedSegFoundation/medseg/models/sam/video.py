@@ -7,6 +7,7 @@ compares every step with that loop.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from .network import MASK_BIAS, MASK_SCALE, Network
 from .pixels import fit
 from .strokes import Asked
 
+#: Beginning of a note: object score, predicted IoU, sizes of logits (h, w) and of the pointer.
+_NOTE = struct.Struct("<2d3I")
 #: Side of the grid of means that says what a slice looks like.
 LOOK = 4
 
@@ -29,13 +32,11 @@ LOOK = 4
 class Seen:
     """What the network made of a slice.
 
-    ``logits``: ``(1, 1, h, w)``; ``wide``: the same in the network's whole square. ``score``:
-    logit that the object is there. ``iou``: predicted.
+    ``logits``: ``(1, 1, h, w)``. ``score``: logit that the object is there. ``iou``: predicted.
     ``pointer``: ``(1, C)``, the object in one vector. ``given``: the user prompted this slice.
     """
 
     logits: Any
-    wide: Any
     score: float
     iou: float
     pointer: Any
@@ -75,15 +76,13 @@ class Steps:
         the mask at the size of logits (transformers takes the best of three, and the full size).
         """
         *fine, coarse = maps
-        square, full = self._square(mask), (self._network.size,) * 2
-        small = self._network.logits_size
+        square, small = self._square(mask), self._network.logits_size
         logits = F.interpolate(
             square * MASK_SCALE + MASK_BIAS, small, mode="bilinear", antialias=True
         )
         hint = {"input_masks": self._module.mask_downsample(square)}
         pointer = self._decoded(fine, coarse, hint, several=False).object_pointer.reshape(1, -1)
-        wide = F.interpolate(logits, full, mode="bilinear")
-        return Seen(logits, wide, MASK_SCALE + MASK_BIAS, 1.0, pointer, True)
+        return Seen(logits, MASK_SCALE + MASK_BIAS, 1.0, pointer, True)
 
     @torch.inference_mode()
     def from_prompts(self, maps: list[Any], asked: Asked, shape: tuple[int, ...]) -> Seen:
@@ -143,15 +142,33 @@ class Steps:
     def remember(self, maps: list[Any], seen: Seen) -> Trace:
         """What later slices may look at."""
         score = torch.tensor([[seen.score]], device=self._network.device)
-        features, places = self._module._encode_new_memory(
-            _flat(maps[-1]), seen.wide, score, seen.given
-        )
+        # three at once, as where transformers does it: the last bit depends on that
+        three = seen.logits.expand(1, 3, -1, -1)
+        wide = F.interpolate(three, (self._network.size,) * 2, mode="bilinear")[:, :1]
+        features, places = self._module._encode_new_memory(_flat(maps[-1]), wide, score, seen.given)
         if self._network.family.kind == "edgetam":
             return Trace({"maskmem_features": features, "maskmem_pos_enc": places}, seen.pointer)
         if self._places is None:  # the same for every slice, so kept once
             self._places = places
         tokens = {"maskmem_features": features, "maskmem_pos_enc": self._places}
         return Trace(tokens, seen.pointer)
+
+    def note(self, seen: Seen, feature: Feature) -> bytes:
+        """A followed slice and what it looks like as bytes, exactly."""
+        parts = [m.cpu().numpy().astype("<f4") for m in (seen.logits, seen.pointer)]
+        sizes = [*parts[0].shape[-2:], parts[1].size]
+        return _NOTE.pack(seen.score, seen.iou, *sizes) + b"".join(
+            part.tobytes() for part in (*parts, feature.astype("<f4"))
+        )
+
+    def noted(self, note: bytes) -> tuple[Seen, Feature]:
+        """Inverse of `note`."""
+        score, iou, h, w, width = _NOTE.unpack_from(note)
+        values = np.frombuffer(note, "<f4", offset=_NOTE.size)
+        logits, pointer, feature = np.split(values, [h * w, h * w + width])
+        there = [torch.tensor(part, device=self._network.device) for part in (logits, pointer)]
+        seen = Seen(there[0].view(1, 1, h, w), score, iou, there[1].view(1, width), False)
+        return seen, feature.astype(np.float32)
 
     @torch.inference_mode()
     def mask(self, seen: Seen, shape: tuple[int, ...]) -> Mask:
@@ -176,11 +193,9 @@ class Steps:
 
     @staticmethod
     def _seen(out: Any, iou: float, *, given: bool) -> Seen:
-        logits, wide = (
-            m.reshape(1, 1, *m.shape[-2:]) for m in (out.pred_masks, out.high_res_masks)
-        )
+        logits = out.pred_masks.reshape(1, 1, *out.pred_masks.shape[-2:])
         score = float(out.object_score_logits)
-        return Seen(logits, wide, score, iou, out.object_pointer.reshape(1, -1), given)
+        return Seen(logits, score, iou, out.object_pointer.reshape(1, -1), given)
 
     def _square(self, mask: Mask) -> Any:
         """A mask ``(A, B)`` as the network's square of zeros and ones."""
