@@ -17,6 +17,7 @@ from .image import Mask
 from .packing import Bits, pack_patch, unpack_mask, unpack_patch
 from .patch import MaskPatch
 from .prompts import Prompt, from_dict, to_dict
+from .story import Story
 
 
 class _Forward:
@@ -96,12 +97,14 @@ class SetMask(_Forward):
 class Accept(_Forward):
     """Take the result of a long job; prompts so far become part of the mask.
 
-    ``start``: the mask that it leads to, for those who know it.
+    ``start``: the mask that it leads to, for those who know it. ``story``: how the result came
+    about; without one the story of the mask before goes on.
     """
 
     name: ClassVar[str] = "accept"
     patch: MaskPatch
     start: Bits | None = None
+    story: Story | None = None
 
     def lead(self, state: State, mask: Mask) -> State:
         start = self.start
@@ -109,10 +112,12 @@ class Accept(_Forward):
             changed = mask.copy()
             self.patch.apply(changed)
             start = Bits.of(changed)
-        return replace(state, start=start, baked=len(state.prompts))
+        story = self.story or state.story
+        return replace(state, start=start, baked=len(state.prompts), story=story)
 
     def data(self) -> dict[str, Any]:
-        return {"patch": pack_patch(self.patch)}
+        story = {} if self.story is None else {"story": self.story.to_dict()}
+        return {"patch": pack_patch(self.patch), **story}
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,8 @@ def from_data(name: str, data: dict[str, Any], shape: tuple[int, int, int]) -> A
     if name == "set_mask":
         return SetMask(unpack_mask(_part(data, "mask"), shape))
     if name == "accept":
-        return Accept(unpack_patch(_part(data, "patch"), shape))
+        story = Story.from_dict(data.get("story"))
+        return Accept(unpack_patch(_part(data, "patch"), shape), story=story)
     if name in _BARE:
         return _BARE[name]()
     raise InputError(f"'{name}' is not an action; known are {', '.join(NAMES)}.")

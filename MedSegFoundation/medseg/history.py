@@ -19,17 +19,22 @@ from .image import Mask
 from .packing import MOST_VOXELS, Bits, pack_patch, unpack_mask, unpack_patch
 from .patch import MaskPatch, bounding_box
 from .prompts import Prompt, from_dict, to_dict
+from .story import Story
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class State:
-    """Prompts so far; the first ``baked`` of them are already part of the ``start`` mask."""
+    """Prompts so far; the first ``baked`` of them are already part of the ``start`` mask.
+
+    ``story``: how ``start`` came about, when it (or what was edited since) was propagated.
+    """
 
     prompts: tuple[Prompt, ...] = ()
     baked: int = 0
     start: Bits | None = None
+    story: Story | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.baked <= len(self.prompts):
@@ -132,6 +137,7 @@ class History:
                     "prompts": [prompts.place(p) for p in state.prompts],
                     "baked": state.baked,
                     "start": None if state.start is None else starts.place(state.start),
+                    "story": None if state.story is None else state.story.to_dict(),
                     "patch": None if patch is None else pack_patch(patch),
                 }
             )
@@ -164,7 +170,8 @@ class History:
                 listed = tuple(_pick(prompts, n) for n in entry["prompts"])
                 start = None if entry["start"] is None else _pick(starts, entry["start"])
                 patch = entry["patch"]
-                state = State(listed, int(entry["baked"]), start)
+                story = Story.from_dict(entry.get("story"))
+                state = State(listed, int(entry["baked"]), start, story)
                 turns.append((state, None if patch is None else unpack_patch(patch, shape)))
             done = int(data["done"])
             mask = unpack_mask(data["mask"], shape)

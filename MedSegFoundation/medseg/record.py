@@ -24,6 +24,7 @@ from .prompts import Prompt
 from .prompts import dumps as prompts_dumps
 from .prompts import loads as prompts_loads
 from .session import Session
+from .story import Story
 
 TAG = "MedSegFoundation.Session"
 #: Readers refuse a higher number.
@@ -39,7 +40,7 @@ class Record:
 
     ``start``: mask ``(K, J, I)`` that the prompts from number ``baked`` on correct, or None.
     ``grid``, ``mask``: marks of the image grid and of the mask in the segment. ``model``: name,
-    version and weights hash.
+    version and weights hash. ``story``: how the start mask was propagated, if it was.
     """
 
     prompts: tuple[Prompt, ...]
@@ -49,6 +50,7 @@ class Record:
     mask: str
     model: dict[str, str | None]
     medseg: str
+    story: Story | None = None
 
     @classmethod
     def of(cls, session: Session) -> Record:
@@ -61,6 +63,7 @@ class Record:
             mask_mark(session.mask),
             model_info(session.model),
             _version(),
+            session.history.state.story,
         )
 
     def dumps(self) -> str:
@@ -74,6 +77,7 @@ class Record:
             "mask": self.mask,
             "model": self.model,
             "medseg": self.medseg,
+            "story": None if self.story is None else self.story.to_dict(),
         }
         return json.dumps(data).replace("|", "\\u007c")
 
@@ -94,6 +98,7 @@ class Record:
                 data["mask"],
                 data["model"],
                 data["medseg"],
+                Story.from_dict(data.get("story")),
             )
         except (ValueError, KeyError, TypeError, InputError) as error:
             raise PromptError(

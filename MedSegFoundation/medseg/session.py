@@ -16,6 +16,7 @@ from .model import Model, Progress, check_image, check_prompt
 from .packing import Bits
 from .patch import MaskPatch
 from .prompts import Prompt
+from .story import Story
 
 
 @dataclass(frozen=True)
@@ -121,15 +122,17 @@ class Session:
         baked: int = 0,
         start: Mask | Bits | None = None,
         mask: Mask | None = None,
+        story: Story | None = None,
     ) -> None:
         """Stand where a session kept elsewhere (in a scene) stood, without running the model.
 
         ``start`` and ``mask``: bool ``(K, J, I)`` on the grid of the image, copied; None means no
-        start mask, or an empty mask. ``mask`` is believed to be the result of the rest. Own undo
-        and redo are forgotten. Raises `PromptError`; the session is unchanged then.
+        start mask, or an empty mask. ``mask`` is believed to be the result of the rest. ``story``:
+        how ``start`` was propagated. Own undo and redo are forgotten. Raises `PromptError`; the
+        session is unchanged then.
         """
         bits = None if start is None else self.history.bits(start)
-        self.history.stand(State(tuple(prompts), baked, bits), mask)
+        self.history.stand(State(tuple(prompts), baked, bits, story), mask)
 
     def resume(self, history: History) -> None:
         """Stand where a session that ran elsewhere stood, undo and redo included.

@@ -53,7 +53,7 @@ def route(
         return [Reset()]
     baked = state.baked == len(state.prompts) and state.start is not None
     if baked and same_prompts(history.state.prompts, state.prompts):
-        return [Accept(change, state.start)] if state.start == wanted() else None
+        return [Accept(change, state.start, state.story)] if state.start == wanted() else None
     return None
 
 

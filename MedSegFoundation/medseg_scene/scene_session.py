@@ -118,7 +118,9 @@ class SceneSession:
             return False
         state = self._target.standing(self._maker, replay=not other_volume)
         mask = self._target.mask
-        self._engine.restore(state.prompts, baked=state.baked, start=state.start, mask=mask)
+        self._engine.restore(
+            state.prompts, baked=state.baked, start=state.start, mask=mask, story=state.story
+        )
         return True
 
     def add(self, *prompts: Prompt, progress: Progress | None = None) -> Step:
@@ -191,6 +193,12 @@ class SceneSession:
             engine.forget_history()
         else:
             state = written.state
-            engine.restore(state.prompts, baked=state.baked, start=state.start, mask=target.mask)
+            engine.restore(
+                state.prompts,
+                baked=state.baked,
+                start=state.start,
+                mask=target.mask,
+                story=state.story,
+            )
         ml = target.voxels * self.image.voxel_ml
         return Step(written.patch, step.seconds, target.voxels, ml, step.notes)

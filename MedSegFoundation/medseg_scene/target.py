@@ -130,11 +130,12 @@ class Target:
         """
         record = self.record
         if record and replay and record.model == maker.info and self._describes(record):
-            return State(record.prompts, record.baked, record.start)
+            return State(record.prompts, record.baked, record.start, record.story)
         if not self.voxels:
             return State()
         prompts: tuple[Prompt, ...] = record.prompts if record else ()
-        return State(prompts, len(prompts), self.bits())
+        story = record.story if record else None
+        return State(prompts, len(prompts), self.bits(), story)
 
     def _describes(self, record: Record) -> bool:
         return record.grid == self._grid and record.mask == self.mark()
@@ -196,7 +197,7 @@ class Target:
     def _after(self, state: State, maker: Maker, whole: bool) -> State:
         if whole or not (self.voxels and maker.start_mask):
             return state
-        return State(state.prompts, len(state.prompts), self.bits())
+        return State(state.prompts, len(state.prompts), self.bits(), state.story)
 
     def _remember(self, state: State, maker: Maker) -> None:
         segment = find_segment(self.segmentation, str(self.segment_id))
@@ -209,6 +210,7 @@ class Target:
             self.mark(),
             maker.info,
             medseg.__version__,
+            state.story,
         )
         write_record(segment, self.record)
         self.text = read_tag(segment)

@@ -1,10 +1,16 @@
 """The record in a segment's tag: what it holds, and when it still describes the mask."""
 
+import json
+
 import numpy as np
 import pytest
 from fake_model import FakeModel
-from medseg import Image, Point, PromptError, Session
+from medseg import Image, InputError, Point, PromptError, Session
+from medseg.actions import Accept, from_data
+from medseg.history import History
+from medseg.patch import MaskPatch
 from medseg.record import ALGORITHM_NAME, TAG, Record
+from medseg.story import Story
 
 
 @pytest.fixture
@@ -23,6 +29,38 @@ def test_a_record_survives_its_text(session):
     assert (len(again.prompts), again.baked) == (2, 1)
     np.testing.assert_array_equal(again.start.mask(), hand)
     assert again.model == {"name": "fake", "version": "1", "weights_hash": None}
+
+
+STORY = Story("geodesic-cut", "k", (1,), 0, 2, {"memory": "a|b"}, {0: 0.5, 2: 0.25})
+
+
+def test_how_a_mask_was_propagated_is_kept_until_there_is_none(session):
+    patch = MaskPatch((2, 0, 0), np.ones((1, 2, 2), bool))
+    session.do(Accept(patch, story=STORY))
+    session.add(Point([0, 0, 0]))
+    session.set_mask(~session.mask)
+    again = Record.loads(Record.of(session).tags()[TAG])
+    assert again.story == STORY
+    other = Session(session.image, FakeModel())
+    other.resume(History.from_dict(session.history.to_dict(), session.image.shape))
+    assert Record.of(other).story == STORY
+    session.reset()
+    assert Record.of(session).story is None
+    session.undo()
+    session.undo()
+    session.undo()
+    assert Record.of(session).story == STORY
+    session.undo()
+    assert Record.of(session).story is None
+
+
+def test_a_story_travels_with_the_action_and_is_told_in_a_line():
+    sent = Accept(MaskPatch((0, 0, 0), np.ones((1, 1, 1), bool)), story=STORY)
+    data = json.loads(json.dumps(sent.data()))
+    assert from_data("accept", data, (3, 4, 5)).story == STORY
+    assert str(STORY) == "geodesic-cut: slices along k 0 to 2 from 1; memory a|b"
+    with pytest.raises(InputError, match="story of a propagation cannot be read"):
+        from_data("accept", {**data, "story": {"tracker": "x"}}, (3, 4, 5))
 
 
 def test_tags_hold_no_bar_and_name_the_algorithm(session):

@@ -15,6 +15,7 @@ from medseg.protocol.messages import JobRequest
 from medseg.record import model_info
 from medseg.server.menu import Menu
 from medseg.service import Service, Settings
+from medseg.story import Story
 
 
 @pytest.fixture
@@ -42,9 +43,26 @@ def test_a_session_propagates_with_its_own_model_and_tells_how(backend, name):
     assert end.event == "done"
     assert "from slice 3 along k, in both directions, with memory 'sorted'" in end.notes[-1]
     assert "Made by SAM 2 (weights " in end.notes[-1]
+    told = Story.from_dict(end.story)
+    assert (told.along, told.seeds, told.first, told.last) == ("k", (3,), 0, 7)
+    assert told.tracker == f"sam2:{name.rpartition('/')[2]}"
+    assert (told.rules["memory"], told.rules["direction"]) == ("sorted", "both")
+    assert told.confidence == {f.index: round(f.confidence, 3) for f in frames}
     after = seed.copy()
     unpack_patch(end.patch, after.shape).apply(after)
     assert after.any((1, 2)).sum() > 1
+
+
+def test_a_job_may_choose_another_policy(backend, name):
+    mine = kit.Follower(backend, Image(sam_kit.pictures(4)), name)
+    seed = np.zeros((4, 40, 48), bool)
+    seed[1] = sam_kit.disk()
+    mine.do(Accept(MaskPatch((0, 0, 0), seed)))
+    job = backend.start_job(mine.id, JobRequest("r", "propagate", 0, [1], memory="diverse"))
+    *_, end = list(backend.job_events(job.job, 0))
+    assert Story.from_dict(end.story).rules["memory"] == "diverse"
+    with pytest.raises(ModelError, match="no memory policy"):
+        backend.start_job(mine.id, JobRequest("s", "propagate", 0, [1], memory="often"))
 
 
 def test_the_cost_of_a_prompt_is_told_before(backend, name):

@@ -53,7 +53,8 @@ def finished(edited: Edited, session: Session) -> Segment:
         taken |= other.mask & ~before.mask
     mask = session.mask & ~taken
     if (mask != session.mask).any():
-        session.restore(session.prompts, baked=len(session.prompts), start=mask, mask=mask)
+        prompts, story = session.prompts, session.history.state.story
+        session.restore(prompts, baked=len(prompts), start=mask, mask=mask, story=story)
     return replace(before, mask=mask, tags={**before.tags, **Record.of(session).tags()})
 
 
@@ -93,11 +94,20 @@ def _take_on(session: Session, segment: Segment) -> None:
         and record.describes(session.image, segment.mask)
         and record.model == model_info(session.model)
     ):
-        session.restore(record.prompts, baked=record.baked, start=record.start, mask=segment.mask)
+        session.restore(
+            record.prompts,
+            baked=record.baked,
+            start=record.start,
+            mask=segment.mask,
+            story=record.story,
+        )
     elif segment.mask.any():
         _check_start_mask(session)
         prompts = record.prompts if record else ()
-        session.restore(prompts, baked=len(prompts), start=segment.mask, mask=segment.mask)
+        story = record.story if record else None
+        session.restore(
+            prompts, baked=len(prompts), start=segment.mask, mask=segment.mask, story=story
+        )
 
 
 def _check_start_mask(session: Session) -> None:

@@ -20,6 +20,7 @@ from ..protocol.backend import Backend
 from ..protocol.messages import JobEvent, JobRequest, SessionInfo
 from ..protocol.mirror import Mirror
 from ..session import Session, Step
+from ..story import Story
 from .jobs import events
 from .model import RemoteModel
 
@@ -87,8 +88,9 @@ class RemoteSession(Session):
         baked: int = 0,
         start: Mask | Bits | None = None,
         mask: Mask | None = None,
+        story: Story | None = None,
     ) -> None:
-        super().restore(prompts, baked=baked, start=start, mask=mask)
+        super().restore(prompts, baked=baked, start=start, mask=mask, story=story)
         self._lose()
 
     def resume(self, history: History) -> None:
@@ -113,7 +115,8 @@ class RemoteSession(Session):
         listed = None if seeds is None else list(seeds)
         for event in self._job(kind="propagate", axis=axis, seeds=listed, first=first, last=last):
             if event.event == "done" and event.patch is not None:
-                self.do(Accept(unpack_patch(event.patch, self.image.shape)))
+                patch = unpack_patch(event.patch, self.image.shape)
+                self.do(Accept(patch, story=Story.from_dict(event.story)))
             yield event
 
     def batch(self, objects: Sequence[dict[str, Any]]) -> Iterator[JobEvent]:

@@ -11,6 +11,7 @@ from ..model import Progress
 from ..packing import Bits
 from ..prompts import Prompt
 from ..session import Step
+from ..story import Story
 from .link import Companion
 from .pending import Pending
 from .watch import Pump
@@ -104,8 +105,9 @@ class BlockingSession:
         baked: int = 0,
         start: Mask | Bits | None = None,
         mask: Mask | None = None,
+        story: Story | None = None,
     ) -> None:
-        self.wait(self.linked.restore(prompts, baked=baked, start=start, mask=mask))
+        self.wait(self.linked.restore(prompts, baked=baked, start=start, mask=mask, story=story))
 
     def forget_history(self) -> None:
         self.wait(self.linked.forget_history())

@@ -25,6 +25,7 @@ from ..protocol.messages import (
 )
 from ..protocol.mirror import Mirror
 from ..session import Step
+from ..story import Story
 from .images import SharedImage
 from .pending import Pending
 from .steps import Act, Asked, Job, Stand
@@ -144,17 +145,23 @@ class LinkedSession:
         axis: int = 0,
         first: int | None = None,
         last: int | None = None,
+        memory: str | None = None,
         on_event: Callable[[JobEvent], object] | None = None,
     ) -> Pending[JobEvent]:
-        """Carry the mask from the slices ``seeds`` along ``axis`` (0, 1, 2 = K, J, I)."""
+        """Carry the mask from the slices ``seeds`` along ``axis`` (0, 1, 2 = K, J, I).
+
+        ``memory``: a policy instead of the model's own; see `medseg.memory`.
+        """
         listed = [int(seed) for seed in seeds]
-        return self.start_job(JobRequest("", "propagate", axis, listed, first, last), on_event)
+        request = JobRequest("", "propagate", axis, listed, first, last, memory=memory)
+        return self.start_job(request, on_event)
 
     def accept(self, end: JobEvent) -> Pending[Step]:
         """Take the result of a job into the mask."""
         if end.patch is None:
             raise InputError("This job has no result that could be accepted.")
-        return self.do(Accept(unpack_patch(end.patch, self.image.shape)))
+        patch = unpack_patch(end.patch, self.image.shape)
+        return self.do(Accept(patch, story=Story.from_dict(end.story)))
 
     def restore(
         self,
@@ -163,6 +170,7 @@ class LinkedSession:
         baked: int = 0,
         start: Mask | Bits | None = None,
         mask: Mask | None = None,
+        story: Story | None = None,
     ) -> Pending[None]:
         """Stand where a session kept elsewhere stood; see `medseg.session.Session.restore`."""
         history, listed = self.mirror.history, tuple(prompts)
@@ -171,7 +179,7 @@ class LinkedSession:
 
         def stand() -> None:
             bits = None if copied is None else history.bits(copied)
-            history.stand(State(listed, baked, bits), mask)
+            history.stand(State(listed, baked, bits, story), mask)
 
         return self._ask(Stand(self, stand))
 

@@ -133,6 +133,8 @@ class ActionRequest:
     index: int | None = None
     mask: Json | None = None
     patch: Json | None = None
+    #: "accept": how the result came about; see `medseg.story`.
+    story: Json | None = None
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,9 @@ class JobRequest:
     """A long job on a session.
 
     "propagate": from the slices ``seeds`` of its mask along ``axis`` (0, 1, 2 = K, J, I), within
-    ``first`` to ``last``; "batch": every entry of ``objects`` (``name``, ``prompts``) on its own,
-    the session's mask stays. The session refuses actions while a job runs.
+    ``first`` to ``last``, with another ``memory`` policy than the model's; "batch": every entry
+    of ``objects`` (``name``, ``prompts``) on its own, the session's mask stays. The session
+    refuses actions while a job runs.
     """
 
     request: str
@@ -167,6 +170,7 @@ class JobRequest:
     first: int | None = None
     last: int | None = None
     objects: list[Json] | None = None
+    memory: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,8 @@ class JobEvent:
     """One line of a job's story; the last one is "done", "cancelled" or "failed".
 
     ``patch``: what this slice or object adds (in "done" and "cancelled": everything together, to
-    be taken with the action "accept", or left). ``name``: of the object ("batch").
+    be taken with the action "accept", or left). ``name``: of the object ("batch"). ``story``: how
+    the whole came about, to be accepted with it ("propagate", at the end).
     """
 
     number: int
@@ -197,6 +202,7 @@ class JobEvent:
     confidence: float | None = None
     problem: Json | None = None
     notes: list[str] = field(default_factory=list)
+    story: Json | None = None
 
 
 @dataclass(frozen=True)

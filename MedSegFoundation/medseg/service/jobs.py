@@ -104,8 +104,10 @@ class Job:
         patch = None if work is None else pack_patch(work.whole())
         notes = [*(work.notes if work else []), *self._notes()]
         problem = None if error is None else to_problem(error)
+        told = None if work is None else work.story()
+        story = None if told is None else told.to_dict()
         fraction = 1.0 if state == "done" else self.info().fraction
-        self._tell(state, fraction, patch=patch, problem=problem, notes=notes)
+        self._tell(state, fraction, patch=patch, problem=problem, notes=notes, story=story)
 
     def _notes(self) -> list[str]:
         return [] if self._hosted is None else self._hosted.model.take_notes()

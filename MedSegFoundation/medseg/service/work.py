@@ -16,6 +16,7 @@ from ..propagation import Tells, can_propagate, find_tracker, propagate
 from ..protocol.messages import JobRequest
 from ..protocol.problems import to_problem
 from ..session import Session
+from ..story import Story
 from .runner import Guarded
 
 #: What `JobRequest.kind` may be.
@@ -38,12 +39,16 @@ class Piece:
 
 @dataclass
 class Work:
-    """``pieces`` computes on each ``next``, and gathers in ``after`` what they make together."""
+    """``pieces`` computes on each ``next``, and gathers in ``after`` what they make together.
+
+    ``story``: how that came about, for what is propagated.
+    """
 
     before: Mask
     after: Mask
     pieces: Iterator[Piece] = field(default_factory=lambda: iter(()))
     notes: list[str] = field(default_factory=list)
+    story: Callable[[], Story | None] = lambda: None
 
     def whole(self) -> MaskPatch:
         """The patch that makes what the pieces so far have made."""
@@ -63,7 +68,7 @@ def _propagation(
     request: JobRequest, session: Session, model: Guarded, cancelled: Callable[[], bool]
 ) -> Work:
     own = can_propagate(model.name)
-    tracker = find_tracker(model.name if own else "default", model.device)
+    tracker = find_tracker(model.name if own else "default", model.device, request.memory)
     seeds = _seeds(request, session.mask)
     frames = propagate(
         session.image,
@@ -75,6 +80,11 @@ def _propagation(
         model=tracker,
     )
     work = Work(session.mask, session.mask.copy())
+    sure: dict[int, float] = {}
+    last = session.image.shape[request.axis] - 1 if request.last is None else request.last
+    work.story = lambda: Story.of(
+        tracker, "kji"[request.axis], seeds, request.first or 0, last, sure
+    )
     if not own:
         work.notes.append(f"'{model.name}' cannot propagate; the default method did it.")
     if isinstance(tracker, Tells):
@@ -83,6 +93,7 @@ def _propagation(
     def pieces() -> Iterator[Piece]:
         while frame := model.run(lambda: None if cancelled() else next(frames, None)):
             frame.patch.apply(work.after)
+            sure[frame.index] = frame.confidence
             yield Piece(frame.index, frame.fraction, frame.patch, confidence=frame.confidence)
 
     work.pieces = pieces()

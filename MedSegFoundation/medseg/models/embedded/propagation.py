@@ -67,6 +67,10 @@ class SliceBySlice:
         for gap in task.gaps():
             yield from _Walk(task, gap).steps()
 
+    def rules(self) -> dict[str, str]:
+        """What a result depends on beside the task (see `medseg.story`)."""
+        return {"memory": "nearest and seeds", "direction": "both"}
+
 
 @dataclass(frozen=True, eq=False)
 class Witness:
