@@ -25,6 +25,7 @@ from .limits import Limits
 from .observers import Observers
 from .preview import Preview
 from .requests import AddPrompts, Empty, Exchange, Propagate, Request, Slice, TakeBack
+from .run_back import RunBack
 from .segments import ensure_geometry, find_segment, segment_stamp
 from .sequences import Source
 from .tags import read_tag
@@ -85,7 +86,7 @@ class LiveSession:
         self.editor: Editor = editor or self._own_editor  # type: ignore[assignment]
         self._works = Works(self, self._source, segmentation, model, device)
         self._drag: tuple[Any, ...] | None = None
-        self._run: ThroughTime | None = None
+        self._run: ThroughTime | RunBack | None = None
         self._closed = self._told = self._writing = False
         self._observers = Observers(self._scene_event)
         self._observe()
@@ -189,18 +190,20 @@ class LiveSession:
         direction: str = "both",
         axis: int = 0,
         on_progress: Callable[[Slice], object] | None = None,
+        memory: str | None = None,
     ) -> Pending[Step]:
         """Carry the mask from slices to the others along ``axis`` (0, 1, 2 = K, J, I).
 
         ``seeds``: None takes the slices that have prompts. ``first``, ``last``: where to decide
-        anew (inclusive). ``direction``: "both", "forward" or "backward" from the seeds. The whole
-        result is one undo step; cancelled, nothing is written.
+        anew (inclusive). ``direction``: "both", "forward" or "backward" from the seeds.
+        ``memory``: a policy of `medseg.memory` instead of the model's own. The whole result is one
+        undo step; cancelled, nothing is written.
         """
 
         def make() -> tuple[Work, Request]:
             work = self._work()
             chosen = list(seeds) if seeds is not None else lambda: work.prompted(axis)
-            return work, Propagate(chosen, axis, first, last, direction, on_progress)
+            return work, Propagate(chosen, axis, first, last, direction, on_progress, memory)
 
         return self._ask(make)
 
@@ -215,20 +218,47 @@ class LiveSession:
         first: int | None = None,
         last: int | None = None,
         on_progress: Callable[[Slice], object] | None = None,
+        memory: str | None = None,
     ) -> Pending[int]:
         """Carry the segment from frames of a sequence to the others; see `ThroughTime`.
 
         ``seeds``: numbers of frames, from 0; None takes the shown one and those with prompts.
-        ``first``, ``last``: frames to decide anew (inclusive). Ends with how many were written.
-        A session does one at a time.
+        ``first``, ``last``: frames to decide anew (inclusive). ``memory``: see `propagate`. Ends
+        with how many were written. A session does one at a time.
         """
+        model, device = self._works.model, self._works.device
+
+        def make() -> ThroughTime:
+            return ThroughTime(self, model, device, seeds, first, last, on_progress, memory)
+
+        return self._run_frames(make)
+
+    @property
+    def can_take_run_back(self) -> bool:
+        """Whether `take_run_back` has something to take back."""
+        run = self._run
+        return isinstance(run, ThroughTime) and run.pending.finished and bool(run.written)
+
+    def take_run_back(self) -> Pending[int]:
+        """Put back what was in the frames before the last `track`, also before a cancelled one.
+
+        Frames that were changed since stay as they are. Ends with how many were put back.
+        """
+
+        def make() -> RunBack:
+            if not (isinstance(self._run, ThroughTime) and self._run.written):
+                raise InputError("There is no run through time to take back.")
+            return self._run.taken_back()
+
+        return self._run_frames(make)
+
+    def _run_frames(self, make: Callable[[], ThroughTime | RunBack]) -> Pending[int]:
         failed: Pending[int] = Pending()
         try:
             self.check_nodes()
             if self._run is not None and not self._run.pending.finished:
                 raise InputError("Frames are being followed; wait for that, or cancel it.")
-            model, device = self._works.model, self._works.device
-            self._run = ThroughTime(self, model, device, seeds, first, last, on_progress)
+            self._run = make()
         except MedsegError as error:
             self.say(str(error))
             failed.fail(error)

@@ -132,12 +132,13 @@ class Propagate(Request):
         last: int | None,
         direction: str,
         on_progress: Callable[[Slice], object] | None,
+        memory: str | None = None,
     ) -> None:
         super().__init__()
         if direction not in ("both", "forward", "backward"):
             raise PromptError(f"'{direction}' is no direction; use both, forward or backward.")
         self._seeds = seeds if callable(seeds) else list(seeds)
-        self.axis = axis
+        self.axis, self.memory = axis, memory
         self._first, self._last, self._direction = first, last, direction
         self.on_progress = on_progress
 

@@ -31,6 +31,8 @@ from medseg import Box, Lasso, Point, Prompt, PromptError, Scribble, Step, Text
 from medseg.companion.link import Server
 from medseg.companion.pending import Pending
 from medseg.protocol.messages import Welcome
+from medseg.record import Record
+from medseg.story import Story
 
 from .choices import Choices, ModelChoice
 from .entries import Entry
@@ -39,7 +41,9 @@ from .live import LiveSession
 from .owner import owner
 from .requests import Slice
 from .scene_session import SceneSession
+from .segments import find_segment
 from .solids import with_depth
+from .tags import read_tag
 
 AnySession = SceneSession | LiveSession
 
@@ -273,12 +277,28 @@ class Scripting:
         direction: str = "both",
         axis: int = 0,
         onProgress: Callable[[Slice], object] | None = None,
+        memory: str | None = None,
     ) -> Step:
         """Carry the mask from slices (None: those with prompts) to the others; see `LiveSession`.
 
+        ``memory``: a policy ("fifo", "confident", "diverse", "sorted") for SAM 2 and its kin.
+
         >>> step = logic.propagate(session, [10], first=8, last=12)
         """
-        return self._done(session.propagate(seeds, first, last, direction, axis, onProgress))
+        return self._done(
+            session.propagate(seeds, first, last, direction, axis, onProgress, memory)
+        )
+
+    def howPropagated(self, segmentationNode: Any, segmentId: str) -> Story | None:
+        """How a segment was propagated: slices, range, memory policy, weights, confidence.
+
+        None when it was not. Also of a saved scene; of the shown frame in a sequence.
+
+        >>> story = logic.howPropagated(segmentationNode, session.segment_id)
+        >>> assert (story.along, story.seeds, story.first, story.last) == ("k", (10,), 8, 12)
+        """
+        text = read_tag(find_segment(segmentationNode, segmentId))
+        return Record.loads(text).story if text else None
 
     def track(
         self,
@@ -287,6 +307,7 @@ class Scripting:
         first: int | None = None,
         last: int | None = None,
         onProgress: Callable[[Slice], object] | None = None,
+        memory: str | None = None,
     ) -> int:
         """Carry the segment to the other frames of a sequence; see `LiveSession.track`.
 
@@ -295,7 +316,16 @@ class Scripting:
         >>> try: logic.track(session)
         ... except medseg.InputError as error: print(error)  # this volume is in no sequence
         """
-        return int(self.wait(session.track(seeds, first, last, onProgress)))
+        return int(self.wait(session.track(seeds, first, last, onProgress, memory)))
+
+    def takeRunBack(self, session: LiveSession) -> int:
+        """Put back what was in the frames before the last `track`; see `LiveSession`.
+
+        Returns how many frames were put back.
+
+        >>> if session.can_take_run_back: print(logic.takeRunBack(session))
+        """
+        return int(self.wait(session.take_run_back()))
 
     def setPreview(self, session: LiveSession, on: bool) -> None:
         """Keep results aside until `acceptPreview` or `rejectPreview`.

@@ -78,6 +78,14 @@ def selected_value(browser: Any) -> str:
     return str(master.GetNthIndexValue(browser.GetSelectedItemNumber()))
 
 
+def show_frame(browser: Any, number: int) -> None:
+    """Show a frame of the master sequence, from 0."""
+    value = browser.GetMasterSequenceNode().GetNthIndexValue(number)
+    browser.SetSelectedItemNumber(
+        browser.GetMasterSequenceNode().GetItemNumberFromIndexValue(value)
+    )
+
+
 def follow_frames(browser: Any, segmentation: Any) -> None:
     """Let a segmentation keep its masks per frame; what is in it now belongs to the shown one.
 

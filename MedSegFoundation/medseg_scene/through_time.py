@@ -3,12 +3,13 @@
     frames -> rows (one slice position over time) -> helper, row by row -> browse and write
 
 The result is written as a user would write it: a frame is shown, and its segment gets the mask
-under the rules of the editor. Browsing ends Slicer's undo, so this cannot be undone.
+under the rules of the editor. Browsing ends Slicer's undo, so what was there before is kept here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,16 @@ from medseg.companion.linked import LinkedSession
 from medseg.companion.pending import Pending
 from medseg.history import State
 from medseg.image import Mask
-from medseg.packing import Bits, unpack_patch
+from medseg.packing import Bits, pack_patch, unpack_patch
 from medseg.protocol.messages import JobEvent
 from medseg.record import Record
+from medseg.story import Story
 
 from .requests import Slice
-from .segments import read_segment
-from .sequences import follow_frames, selected_value
-from .tags import read_tag
+from .run_back import FrameBefore, RunBack
+from .segments import find_segment, read_segment
+from .sequences import follow_frames, selected_value, show_frame
+from .tags import read_tag, read_tags
 from .target import Maker, Target
 from .volumes import image_from_volume
 
@@ -48,11 +51,14 @@ class ThroughTime:
         first: int | None,
         last: int | None,
         on_progress: Callable[[Slice], object] | None,
+        memory: str | None = None,
     ) -> None:
         """Raises `MedsegError` when there is nothing to follow, or nothing to start from."""
         self.pending: Pending[int] = Pending()
-        self._live = live
-        self._model, self._device = model, device
+        #: What was in the frames that are written, in that order.
+        self.written: list[FrameBefore] = []
+        self._live, self._segment_id = live, live.segment_id
+        self._model, self._device, self._memory = model, device, memory
         if live.browser is None:
             raise InputError("The volume is not part of a sequence; propagate along an axis.")
         self._browser: Any = live.browser
@@ -74,12 +80,18 @@ class ThroughTime:
         ]
         self._left = list(self._rows)
         self._maker: Maker | None = None
+        self._story: Story | None = None
         self._linked: LinkedSession | None = None
         self._job: Pending[JobEvent] | None = None
         self.pending.on_cancel(self.cancel)
 
     def start(self) -> None:
         self._next_row()
+
+    def taken_back(self) -> RunBack:
+        """A run that undoes this one."""
+        assert self._maker is not None
+        return RunBack(self._live, self._segment_id, self.written, self._maker)
 
     def cancel(self) -> None:
         """Stop; frames that are written stay."""
@@ -101,11 +113,11 @@ class ThroughTime:
         found = {}
         for number in chosen:
             node = self._frame_of(number)
-            segment = node.GetSegmentation().GetSegment(self._live.segment_id)
+            segment = node.GetSegmentation().GetSegment(self._segment_id)
             text = "" if segment is None else read_tag(segment)
             prompted = bool(text) and bool(Record.loads(text).prompts)
             if segment is not None and (prompted or seeds is not None or number == self._shown):
-                mask = read_segment(node, self._live.segment_id, self._image)
+                mask = read_segment(node, self._segment_id, self._image)
                 if mask.any():
                     found[number] = mask
         if not found:
@@ -148,7 +160,11 @@ class ThroughTime:
         if self.pending.finished:
             return
         self._job = linked.propagate(
-            seeds, first=self._first, last=self._last, on_event=partial(self._heard, row)
+            seeds,
+            first=self._first,
+            last=self._last,
+            memory=self._memory,
+            on_event=partial(self._heard, row),
         )
         self._job.then(partial(self._row_done, row, linked), self._failed)
 
@@ -172,6 +188,7 @@ class ThroughTime:
         model = info.model
         told = {"name": model.name, "version": model.version, "weights_hash": model.weights_hash}
         self._maker = Maker(model.name, told, model.start_mask)
+        self._story = Story.from_dict(end.story)
         self._end()
         self._next_row()
 
@@ -183,12 +200,12 @@ class ThroughTime:
         try:
             self._live.check_nodes()
             if not left:
-                self._show(self._shown)
+                show_frame(self._browser, self._shown)
                 self.pending.finish(written)
                 return
             number, *rest = left
-            self._show(number)
-            self._write_frame(self._found[number])
+            show_frame(self._browser, number)
+            self._write_frame(number, self._found[number])
         except MedsegError as error:
             self._failed(error)
             return
@@ -196,21 +213,30 @@ class ThroughTime:
         self._tell(Slice(number, fraction, self._sure[number]))
         self._live.companion.watcher.call_later(0, lambda: self._write(rest, written + 1))
 
-    def _show(self, number: int) -> None:
-        master = self._browser.GetMasterSequenceNode()
-        item = master.GetItemNumberFromIndexValue(self._values[number])
-        self._browser.SetSelectedItemNumber(item)
-
-    def _write_frame(self, mask: Mask) -> None:
+    def _write_frame(self, number: int, mask: Mask) -> None:
         assert self._maker is not None
         live = self._live
-        target = Target(live.segmentation, live.segment_id, live.image)
+        target = Target(live.segmentation, self._segment_id, live.image)
         target.look()
         patch = MaskPatch.between(target.mask, mask)
         if patch.empty:
             return
-        state = State((), 0, Bits.of(mask)) if mask.any() else State()
-        live.write_at(target, patch, state, self._maker)
+        back = pack_patch(patch.undoing(target.mask))
+        tags = read_tags(find_segment(live.segmentation, self._segment_id))
+        start = Bits.of(mask) if mask.any() else None
+        live.write_at(target, patch, State((), 0, start, self._told(number)), self._maker)
+        self.written.append(FrameBefore(number, back, tags, target.text))
+
+    def _told(self, number: int) -> Story | None:
+        """How the mask of a frame came about."""
+        if self._story is None:
+            return None
+        return replace(
+            self._story,
+            along="t",
+            seeds=tuple(sorted(self._seeds)),
+            confidence={number: round(self._sure[number], 3)},
+        )
 
     # Ends
 

@@ -343,7 +343,12 @@ class Work:
         seeds = request.seeds()
         first, last = request.span(seeds)
         return self.linked.propagate(
-            seeds, axis=request.axis, first=first, last=last, on_event=told
+            seeds,
+            axis=request.axis,
+            first=first,
+            last=last,
+            memory=request.memory,
+            on_event=told,
         )
 
     def _job_done(self, request: Request, end: JobEvent) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import slicer
 from desk_kit import Bench
-from live_kit import Live, in_scene
+from live_kit import Live, in_scene, record
 from medseg import Point
 from scene_kit import add_segmentation, box_mask, draw_by_hand
 
@@ -179,3 +179,73 @@ def test_the_desk_tells_how_far_it_is(film, shared_owner):
     assert any(value for value in seen if value)
     assert set(bench.desk.confidence) == {1, 2, 3, 4, 5}
     bench.close()
+
+
+def everything(live):
+    """Masks and records of all frames."""
+    found = []
+    for n in range(COUNT):
+        show(live, n)
+        told = record(live)
+        found.append((in_scene(live).tobytes(), told.dumps() if told else ""))
+    return found
+
+
+def test_a_run_is_taken_back_in_all_frames(film):
+    prompt(film, 2)
+    prompt(film, 4)
+    before = everything(film)
+    assert film.wait(film.track()) == COUNT - 2
+    assert film.can_take_run_back
+    assert everything(film) != before
+    show(film, 3)
+    assert film.wait(film.take_run_back()) == COUNT - 2
+    assert film.browsing.GetSelectedItemNumber() == 3
+    assert everything(film) == before
+    assert not film.can_take_run_back
+    assert "no run through time" in str(film.wait_error(film.take_run_back()))
+
+
+def test_what_was_corrected_since_is_not_taken_back(film):
+    prompt(film, 2)
+    film.wait(film.track())
+    show(film, 4)
+    film.wait(film.add(Point(film.image.ijk_to_ras([3, 5, 1]), include=False)))
+    corrected = in_scene(film)
+    assert film.wait(film.take_run_back()) == COUNT - 2
+    assert film.line == "1 frame was changed since and stays as it is."
+    show(film, 4)
+    assert (in_scene(film) == corrected).all()
+    show(film, 5)
+    assert not in_scene(film).any()
+
+
+def test_a_run_writes_into_the_segment_that_it_began_with(film):
+    other = film.segmentation.GetSegmentation().AddEmptySegment("other")
+    mine = film.segment_id
+    prompt(film, 2)
+    pending = film.track()
+    film.select(other)
+    film.wait(pending)
+    show(film, 5)
+    assert in_scene(film, mine).any()
+    assert not in_scene(film, other).any()
+
+
+def test_every_frame_tells_how_it_came_about(film):
+    prompt(film, 2)
+    told = {}
+    film.wait(film.track(last=4, on_progress=lambda e: told.update({e.index: e.confidence})))
+    show(film, 4)
+    story = record(film).story
+    assert (story.along, story.seeds, story.first, story.last) == ("t", (2,), 0, 4)
+    assert story.tracker == "geodesic-cut"
+    assert story.confidence == {4: round(told[4], 3)}
+    show(film, 2)
+    assert record(film).story is None
+
+
+def test_a_policy_is_refused_where_there_is_no_choice(film):
+    prompt(film, 2)
+    assert "has no memory policies" in str(film.wait_error(film.track(memory="sorted")))
+    assert "has no memory policies" in str(film.wait_error(film.propagate(memory="sorted")))
