@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from .blank import blank
 from .errors import InputError, PromptError
 from .image import Mask
 from .packing import MOST_VOXELS, Bits, pack_patch, unpack_mask, unpack_patch
@@ -59,7 +60,7 @@ class History:
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self.shape = shape
         self.state = State()
-        self.mask: Mask = np.zeros(shape, bool)
+        self.mask: Mask = blank(shape)
         self.voxels = 0
         self.done: list[Turn] = []
         self.undone: list[Turn] = []
@@ -88,7 +89,7 @@ class History:
     def stand(self, state: State, mask: Mask | None) -> None:
         """Be at ``state`` with ``mask`` (None: empty), with nothing to undo."""
         self.state = state
-        self.mask = np.zeros(self.shape, bool) if mask is None else self.copy(mask)
+        self.mask = blank(self.shape) if mask is None else self.copy(mask)
         self.voxels = int(np.count_nonzero(self.mask))
         self.forget()
 

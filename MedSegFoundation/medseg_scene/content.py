@@ -37,6 +37,10 @@ class Content:
         """These slices (start to stop) may hold something else now."""
         self._stale.update(range(slices.start, slices.stop))
 
+    def look(self) -> None:
+        """Look at what changed now, for those who shall not wait for it later."""
+        self._fresh()
+
     @property
     def voxels(self) -> int:
         return sum(one.voxels for one in self._fresh() if one)

@@ -20,6 +20,7 @@ from medseg.patch import MaskPatch, bounding_box
 from vtk.util.numpy_support import vtk_to_numpy
 
 from .boxes import Box, box_of, clipped, corner, size, union, within
+from .editable import is_masked, kept_to_rules
 from .editors import Editor
 from .grids import sample, shifted, touched_box, whole_offset
 from .transforms import matrix_array, to_world, vtk_matrix
@@ -152,6 +153,7 @@ def write_patch(
     world = to_world(segmentation) @ _matrix(geometry)
     old = before[patch.box]
     touched: Box | None = None
+    masked = is_masked(editor.node)
     for voxels, modify in (
         (old & ~patch.voxels, editor.remove),
         (patch.voxels & ~old, editor.add),
@@ -160,9 +162,10 @@ def write_patch(
         if box is None:
             continue
         place = shifted(image.affine, np.add(patch.start, corner(box))[::-1].tolist())
-        labelmap = _modifier(voxels[box], place, segmentation, geometry, _is_masked(editor.node))
+        labelmap = _modifier(voxels[box], place, segmentation, geometry, masked)
         if labelmap is not None:
-            modify(segmentation, segment_id, labelmap)
+            with kept_to_rules(editor.node, labelmap, modify == editor.remove):
+                modify(segmentation, segment_id, labelmap)
             extent = labelmap.GetExtent()
             stop = np.add(extent[1::2], 1).tolist()
             touched = union(touched, _seen_from(image, extent[::2], stop, world))
@@ -236,11 +239,6 @@ def _geometry_text(segmentation: Any) -> str:
         segmentation.GetSegmentation()
     )
     return text
-
-
-def _is_masked(node: Any) -> bool:
-    everywhere = slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
-    return bool(node.GetMaskMode() != everywhere or node.GetSourceVolumeIntensityMask())
 
 
 def _modifier(

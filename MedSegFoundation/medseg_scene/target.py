@@ -7,12 +7,14 @@ writing reads only what it wrote: the cost goes with the change, not with the vo
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import medseg
 import numpy as np
 from medseg import Image, MaskPatch, Prompt
+from medseg.blank import blank
 from medseg.history import State
 from medseg.image import Mask
 from medseg.packing import Bits
@@ -70,7 +72,7 @@ class Target:
         self.segment_id = segment_id
         self.image = image
         #: The segment ``(K, J, I)`` as last seen.
-        self.mask: Mask = np.zeros(image.shape, bool)
+        self.mask: Mask = blank(image.shape)
         #: The tag as last seen, empty when there was none.
         self.text = ""
         self.record: Record | None = None
@@ -78,6 +80,8 @@ class Target:
         self._content = Content(self.mask)
         self._bits: Bits | None = None
         self._stamp: tuple[Any, ...] | None = None
+        #: Where voxels of a look that has not ended yet were others.
+        self._changed: Box | None = None
         self._grid = grid_mark(image)
 
     def look(self) -> Seen | None:
@@ -86,30 +90,49 @@ class Target:
         Reads only. Raises `InputError` when the segment is gone, `PromptError` when its tag
         cannot be read.
         """
-        if self.segment_id is None:
-            return None
-        stamp = segment_stamp(self.segmentation, self.segment_id)
-        text = read_tag(find_segment(self.segmentation, self.segment_id))
-        if stamp == self._stamp and text == self.text:
-            return None
-        if text != self.text:
-            self.record = Record.loads(text) if text else None
-        box = None if stamp == self._stamp else self._read(self.segment_id)
-        first, self._stamp = self._stamp is None, stamp
-        other, self.text = text != self.text, text
-        return Seen(box) if first or other or box else None
+        looking = self.looking()
+        try:
+            while True:
+                next(looking)
+        except StopIteration as end:
+            seen: Seen | None = end.value
+            return seen
 
-    def _read(self, segment_id: str) -> Box | None:
-        """Take over the voxels, slab by slab; returns where there were others."""
+    def looking(self) -> Generator[None, None, Seen | None]:
+        """`look` for those who cannot wait: stops after each slab, returns what `look` does.
+
+        The scene may change meanwhile; then it is read once more.
+        """
+        while self.segment_id is not None:
+            stamp, text = there = self._there(self.segment_id)
+            if there == (self._stamp, self.text):
+                break
+            record = self.record if text == self.text else _loaded(text)
+            if stamp != self._stamp:
+                yield from self._reading(self.segment_id)
+            if self.segment_id is not None and there == self._there(self.segment_id):
+                news = self._stamp is None or text != self.text or self._changed is not None
+                seen = Seen(self._changed) if news else None
+                self._stamp, self.text, self.record, self._changed = stamp, text, record, None
+                return seen
+        return None
+
+    def _there(self, segment_id: str) -> tuple[tuple[Any, ...], str]:
+        """Stamp and tag of the segment as it is now."""
+        segment = find_segment(self.segmentation, segment_id)
+        return segment_stamp(self.segmentation, segment_id), read_tag(segment)
+
+    def _reading(self, segment_id: str) -> Iterator[None]:
+        """Take over the voxels, slab by slab."""
         box = union(self._content.box, extent_box(self.segmentation, segment_id, self.image))
-        changed: Box | None = None
         for part in slabs(box) if box else ():
             now = read_box(self.segmentation, segment_id, self.image, part)
             if not np.array_equal(now, self.mask[part]):
                 patch = moved(MaskPatch.between(self.mask[part], now), corner(part))
                 self._take(patch)
-                changed = union(changed, patch_box(patch))
-        return changed
+                self._content.look()
+                self._changed = union(self._changed, patch_box(patch))
+            yield
 
     def listed(self) -> Record | None:
         """What the tag says now, without a look at the voxels; None when it says nothing."""
@@ -119,7 +142,7 @@ class Target:
         if text == self.text:
             return self.record
         if text != self._listed[0]:
-            self._listed = text, Record.loads(text) if text else None
+            self._listed = text, _loaded(text)
         return self._listed[1]
 
     def standing(self, maker: Maker, replay: bool = True) -> State:
@@ -222,8 +245,8 @@ class Target:
             self._bits = None
 
     def copy(self) -> Mask:
-        """A copy of the mask; only its content is touched, as memory costs when it is touched."""
-        copy, box = np.zeros(self.mask.shape, bool), self._content.box
+        """A copy of the mask; only its content takes memory."""
+        copy, box = blank(self.image.shape), self._content.box
         if box is not None:
             copy[box] = self.mask[box]
         return copy
@@ -242,3 +265,7 @@ class Target:
     def mark(self) -> str:
         """`medseg.record.mask_mark` of the mask, at the cost of what changed."""
         return self._content.mark
+
+
+def _loaded(text: str) -> Record | None:
+    return Record.loads(text) if text else None

@@ -10,28 +10,25 @@ written over a newer edit, nor anywhere else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 from medseg import Image, MaskPatch, MedsegError, Step
-from medseg.actions import Action
 from medseg.companion.link import Companion
 from medseg.companion.pending import Pending
 from medseg.errors import CancelledError, StaleError
 from medseg.history import State
-from medseg.image import Mask
 from medseg.protocol.messages import JobEvent
 
-from .boxes import Box, corner, moved, patch_box, patched, union
+from .boxes import patch_box
 from .editors import Editor
+from .gap import Gap, Steps
 from .preview import Preview
 from .requests import Exchange, Listed, Propagate, Request, Slice, TakeBack
-from .route import route
 from .scene_session import check_start_mask
 from .sequences import Frame
-from .target import Maker, Target, Written
+from .target import Maker, Seen, Target, Written
 
 MOVED = "The segment was changed while this was computed; the result was left out."
 SUPERSEDED = "A newer position took its place."
@@ -84,8 +81,8 @@ class Work:
         self._job: Pending[JobEvent] | None = None
         self._told = False
         self._moved = False
-        self._lost = False
-        self._drift: Box | None = None
+        self._gap = Gap(target, self.linked)
+        self._looking: Generator[None, None, Seen | None] | None = None
 
     @property
     def image(self) -> Image:
@@ -159,11 +156,13 @@ class Work:
 
     def look(self) -> bool:
         """See what changed in the scene; raises `MedsegError` when the segment is gone."""
-        seen = self.target.look()
+        return self._saw(self.target.look())
+
+    def _saw(self, seen: Seen | None) -> bool:
         if seen is None:
             return False
         self._moved = True
-        self._drift = union(self._drift, seen.box)
+        self._gap.widen(seen.box)
         if self.preview is not None:
             self.preview = None
             self.hub.say(PREVIEW_GONE)
@@ -181,7 +180,7 @@ class Work:
             return
         self.closed, self.preview = True, None
         left, self.queue = [*([self.current] if self.current else []), *self.queue], deque()
-        self.current = self._step = None
+        self.current = self._step = self._looking = None
         self.linked.close()
         for request in left:
             request.pending.fail(error)
@@ -189,7 +188,7 @@ class Work:
     def settle(self) -> None:
         """Do with the answer what can be done now; called again when a frame is shown."""
         request, step = self.current, self._step
-        if request is None or step is None:
+        if request is None or step is None or self._looking is not None:
             return
         if request.pending.finished:  # cancelled
             self._next()
@@ -199,7 +198,8 @@ class Work:
             if not self.hub.shown(self):
                 self._wait_for_frame()
                 return
-            self.look()
+            if not self._looked(request, self.settle):
+                return
             if self._moved:
                 raise StaleError(MOVED)
             done = self._take(request, step)
@@ -242,74 +242,78 @@ class Work:
             return
         try:
             self.hub.check(self)
-            seen = self.hub.shown(self) and self.look()
-        except MedsegError as error:
-            self._failed(request, error)
-            return
-        if seen:  # a large segment takes its time: what to do about it is a turn of its own
-            self.hub.companion.watcher.call_later(0, partial(self._go, request))
-        else:
-            self._go(request)
-
-    def _go(self, request: Request | None) -> None:
-        """Lead the session to what was seen, and on."""
-        if self._given_up(request):
-            return
-        try:
+            if self.hub.shown(self) and not self._looked(request, partial(self._align, request)):
+                return
             self._moved = False
-            state, mask = self._wanted()
+            state = self._standing()
             check_start_mask(self.maker, state.start)
-            steps = self._steps(state, mask)
+            steps = self._gap.steps(state, self.preview)
         except MedsegError as error:
             self._failed(request, error)
             return
         self._run(request, steps)
 
-    def _wanted(self) -> tuple[State, MaskPatch]:
-        """Where the session should stand: the state, and the mask where it may differ."""
-        preview = self.preview
-        if preview is None:
-            state = self.target.standing(self.maker, self.target.text not in self.outdated)
-        else:
-            state = preview.state
-            self._drift = union(self._drift, patch_box(preview.patch))
-        if self._drift is None:
-            return state, MaskPatch((0, 0, 0), np.zeros((0, 0, 0), bool))
-        patches = [] if preview is None else [preview.patch]
-        return state, MaskPatch(
-            corner(self._drift), patched(self.target.mask, self._drift, patches)
-        )
+    def _standing(self) -> State:
+        """Where the session should stand."""
+        if self.preview is not None:
+            return self.preview.state
+        return self.target.standing(self.maker, self.target.text not in self.outdated)
 
-    def _steps(self, state: State, change: MaskPatch) -> list[Callable[[], Pending[Any]]]:
-        history = self.linked.mirror.history
-        actions: list[Action] | None = None
-        if not self._lost:
-            actions = route(history, state, change, self.target.bits)
-        if actions is not None:
-            return [partial(self.linked.do, action) for action in actions]
-        mask = self.target.copy()
-        if not change.empty:
-            change.apply(mask)
-        self._lost = True
-        return [partial(self._restore, state, mask)]
+    def _looked(self, request: Request | None, again: Callable[[], None]) -> bool:
+        """See what changed in the scene. False: that takes several turns, and ``again`` after them.
 
-    def _restore(self, state: State, mask: Mask) -> Pending[None]:
-        return self.linked.restore(state.prompts, baked=state.baked, start=state.start, mask=mask)
+        Raises `MedsegError` when the segment is gone.
+        """
+        looking = self.target.looking()
+        try:
+            next(looking)
+        except StopIteration as end:
+            self._saw(end.value)
+            return True
+        self._looking = looking
+        self._soon(partial(self._look_on, request, looking, again))
+        return False
 
-    def _run(self, request: Request | None, steps: list[Callable[[], Pending[Any]]]) -> None:
+    def _look_on(
+        self,
+        request: Request | None,
+        looking: Generator[None, None, Seen | None],
+        again: Callable[[], None],
+    ) -> None:
+        if looking is not self._looking or self._given_up(request):
+            return
+        try:
+            self.hub.check(self)
+            if self.hub.shown(self):
+                next(looking)
+                self._soon(partial(self._look_on, request, looking, again))
+                return
+        except StopIteration as end:
+            self._saw(end.value)
+        except MedsegError as error:
+            self._failed(request, error)
+            return
+        self._looking = None
+        again()
+
+    def _soon(self, do: Callable[[], None]) -> None:
+        """In a turn of its own."""
+        self.hub.companion.watcher.call_later(0, do)
+
+    def _run(self, request: Request | None, steps: Steps) -> None:
         if steps:
             first, *rest = steps
 
             def done(step: Step | None) -> None:
                 if step is not None:
-                    self._drift = union(self._drift, patch_box(step.patch))
+                    self._gap.widen(patch_box(step.patch))
                 self._run(request, rest)
 
             first().then(done, partial(self._failed, request))
             return
         if self.closed:
             return
-        self._lost, self._drift = False, None
+        self._gap.close()
         if not self._given_up(request):
             assert request is not None
             self._send(request)
@@ -329,10 +333,10 @@ class Work:
 
     def _prepare(self, request: Request) -> None:
         """While the helper computes, in turns of their own: what is slow about a write."""
-        start, later = self.linked.mirror.history.state.start, self.hub.companion.watcher.call_later
-        later(0, partial(self.hub.prepare, self, request.drag))
+        start = self.linked.mirror.history.state.start
+        self._soon(partial(self.hub.prepare, self, request.drag))
         if start is not None:
-            later(0, start.pack)
+            self._soon(start.pack)
 
     def _propagation(self, request: Propagate) -> Pending[JobEvent]:
         def told(event: JobEvent) -> None:
@@ -363,14 +367,16 @@ class Work:
         self._prepare(request)
 
     def _arrived(self, request: Request, step: Step) -> None:
-        self._drift = union(self._drift, patch_box(step.patch))
+        self._gap.widen(patch_box(step.patch))
         if request is self.current:
             self._step = step
-            self.settle()
+            self._soon(self.settle)
 
     def _take(self, request: Request, step: Step) -> Step:
         state = self.linked.mirror.history.state
-        change = self._difference()
+        if self.preview is not None:
+            self._gap.widen(patch_box(self.preview.patch))
+        change = self._gap.difference()
         if not self.hub.preview and self.preview is None:
             return self._write(change, state, request.drag, step.seconds)
         back = isinstance(request, TakeBack)
@@ -379,20 +385,13 @@ class Work:
         self.preview = Preview(change, before, state, depth, self.image.affine) if depth else None
         return self._result(change, step.seconds, self.linked.mirror.history.voxels)
 
-    def _difference(self) -> MaskPatch:
-        """What the session's mask has that the scene has not."""
-        if self.preview is not None:
-            self._drift = union(self._drift, patch_box(self.preview.patch))
-        if self._drift is None:
-            return MaskPatch((0, 0, 0), np.zeros((0, 0, 0), bool))
-        part = self.linked.mirror.history.mask[self._drift]
-        between = MaskPatch.between(self.target.mask[self._drift], part)
-        return moved(between, corner(self._drift))
-
     def _write(self, patch: MaskPatch, state: State, drag: object | None, seconds: float) -> Step:
         written = self.hub.write(self, patch, state, drag)
         self.preview = None
-        self._drift = None if written.whole else union(self._drift, patch_box(written.patch))
+        if written.whole:
+            self._gap.box = None
+        else:
+            self._gap.widen(patch_box(written.patch))
         return self._result(written.patch, seconds, self.target.voxels)
 
     def _result(self, patch: MaskPatch, seconds: float, voxels: int) -> Step:
@@ -417,7 +416,7 @@ class Work:
         if request is None or request is not self.current:
             return
         cancelled = request.pending.finished
-        self._job = self._step = None
+        self._job = self._step = self._looking = None
         request.pending.fail(error)
         if not cancelled:
             self.hub.say(str(error))
@@ -425,7 +424,7 @@ class Work:
 
     def _next(self, request: Request | None = None) -> None:
         if request is None or request is self.current:
-            self.current = self._step = self._job = None
+            self.current = self._step = self._job = self._looking = None
             self._told = False
             self.hub.changed()
             self.advance()
