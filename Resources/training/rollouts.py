@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import synthesis
@@ -74,7 +74,8 @@ class Work:
         scene = Scene.of(self.prepared, window)
         maps = [group_maps(scene, g) for g in groups]
         rows = stack(scene, groups, maps, prior)
-        return View(scene, groups, maps, rows, len(self.groups) - 1, [0.0] * len(groups))
+        view = View(scene, groups, maps, rows, len(self.groups) - 1, [0.0] * len(groups))
+        return replace(view, stack=view.channels())
 
     def take(self, view: View, logit: Field) -> Mask:
         """The mask that a logit gives, changed only where the newest prompt is nearest."""

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from medseg import Box, Image, Point, Scribble
 from medseg.evaluate import dice
-from medseg.models.embedded import model, sizes
+from medseg.models.embedded import model, network, sizes
 from medseg.models.embedded.features import prepare
 from medseg.models.embedded.interactive import Interactive
+from medseg.models.embedded.maps import CHANNELS, View
 from medseg.models.embedded.measures import NAMES
 from medseg.models.embedded.seeds import group
 from scipy import ndimage
@@ -115,3 +116,24 @@ def test_the_window_of_a_first_click_never_cuts_an_object_off():
     both = opened.segment([middle(image), aside])
     fresh = Interactive(image, sizes.decide, small)
     assert (fresh.segment([middle(image), aside]) == both).all()
+
+
+def test_networks_see_what_a_first_click_does_not_wait_for():
+    """The steep paths are measured for networks alone; behind an edge they are the longer ones."""
+    image, truth = speckled()
+    seen = []
+
+    def watched(view: View):
+        seen.append(view)
+        return network.learned(network.load())(view)
+
+    Interactive(image, watched).segment([middle(image)])
+    (view,) = seen
+    mild, steep = (CHANNELS.index(name) for name in ("geodesic", "geodesic_steep"))
+    assert np.ptp(view.stack[steep]) == 0
+    full = view.channels()
+    away = (view.scene.window.shrink(truth) == 0) & (full[steep] < full[steep].max())
+    assert away.any()
+    assert (full[steep] > full[mild])[away].mean() > 0.99
+    others = np.arange(len(CHANNELS)) != steep
+    assert np.array_equal(full[others], view.stack[others])

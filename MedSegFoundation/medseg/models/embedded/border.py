@@ -7,10 +7,9 @@ from scipy import ndimage
 
 from ...image import Mask
 from ...patch import bounding_box
-from .grid import Field
+from .grid import Field, dilated, eroded
 
-#: How many voxels the border may move, and the width of the neighbourhood whose means decide.
-REACH = 1
+#: The border moves by a voxel at most; the width of the neighbourhood whose means decide.
 NEAR = 5
 #: Contrast between the sides, in noise, below which the border stays.
 CLEAR = 4.0
@@ -37,8 +36,8 @@ def settle(mask: Mask, smooth: Field, noise: float) -> Mask:
 
 
 def _settled(mask: Mask, smooth: Field, noise: float) -> Mask:
-    wide = ndimage.binary_dilation(mask, iterations=REACH)
-    core = ndimage.binary_erosion(mask, border_value=1)
+    wide = dilated(mask)
+    core = eroded(mask)
     inside, weight_in = _local_mean(smooth, core if core.any() else mask)
     outside, weight_out = _local_mean(smooth, ~wide)
     known = (weight_in > 1e-3) & (weight_out > 1e-3)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...image import Array
+from ...image import Array, Mask
 
 Box = tuple[slice, slice, slice]
 Field = NDArray[np.float32]
@@ -65,12 +65,7 @@ class Window:
         part = np.asarray(array[self.box], dtype=np.float32)
         for axis, factor in enumerate(self.factors):
             if factor > 1:
-                starts = np.arange(0, part.shape[axis], factor)
-                sums = np.add.reduceat(part, starts, axis=axis)
-                counts = np.diff(np.append(starts, part.shape[axis]))
-                shape = [1, 1, 1]
-                shape[axis] = -1
-                part = np.divide(sums, counts.reshape(shape), dtype=np.float32)
+                part = _block_means(part, axis, factor)
         return part
 
     def grow(self, blocks: Field) -> Field:
@@ -97,6 +92,42 @@ class Window:
         """Block indices ``(N, 3)`` of image voxels ``(N, 3)``, both (k, j, i)."""
         start = [b.start for b in self.box]
         return np.asarray((voxels - start) // np.array(self.factors), dtype=np.intp)
+
+
+def dilated(mask: Mask) -> Mask:
+    """The mask ``(K, J, I)`` and its face neighbours."""
+    return _with_neighbours(mask, np.logical_or)
+
+
+def eroded(mask: Mask) -> Mask:
+    """The mask ``(K, J, I)`` without what has a face neighbour outside; edges of the grid stay."""
+    return _with_neighbours(mask, np.logical_and)
+
+
+def _with_neighbours(mask: Mask, join: np.ufunc) -> Mask:
+    out = mask.copy()
+    for axis in range(mask.ndim):
+        new, old = np.moveaxis(out, axis, 0), np.moveaxis(mask, axis, 0)
+        join(new[1:], old[:-1], out=new[1:])
+        join(new[:-1], old[1:], out=new[:-1])
+    return out
+
+
+def _block_means(part: Field, axis: int, factor: int) -> Field:
+    """Means of ``factor`` voxels along one axis; the last block may hold fewer."""
+
+    def at(start: int, stop: int | None, step: int) -> tuple[slice, ...]:
+        return tuple(slice(start, stop, step) if n == axis else slice(None) for n in range(3))
+
+    length = part.shape[axis]
+    sums = part[at(0, None, factor)].copy()
+    for first in range(1, factor):
+        some = part[at(first, None, factor)]
+        sums[at(0, some.shape[axis], 1)] += some
+    whole = length // factor
+    sums[at(0, whole, 1)] /= factor
+    sums[at(whole, None, 1)] /= max(length - whole * factor, 1)
+    return sums
 
 
 def _interpolate(part: Field, axis: int, factor: int, length: int) -> Field:

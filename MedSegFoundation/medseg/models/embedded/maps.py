@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
-from .features import DIRECTIONS, Prepared, SeedModel, geodesic, gradient_length, voxel_sigma
+from .features import (
+    DIRECTIONS,
+    Prepared,
+    SeedModel,
+    Triple,
+    geodesic,
+    gradient_length,
+    voxel_sigma,
+)
 from .grid import Field, Window
 from .groups import Group, Seeds
 
@@ -21,7 +30,7 @@ CHANNELS = (
     "unlike",  # distance in spreads from the nearest include group's intensity
     "unlike_smooth",
     "geodesic",  # log of path length over radius, to the include groups
-    "geodesic_steep",
+    "geodesic_steep",  # the same at a higher price of edges; for networks, see `View.channels`
     "star",  # log of distance over the ray radius of that direction
     "distance",  # log of distance over radius
     "unlike_out",  # the same for the exclude groups
@@ -31,6 +40,7 @@ CHANNELS = (
     "prior",  # the mask before this prompt: 1 in, -1 out, 0 when there is none
 )
 PRIOR = CHANNELS.index("prior")
+_STEEP = CHANNELS.index("geodesic_steep")
 #: Grid size of the working window, in blocks: what half a second on two cores allows.
 BUDGET = 130_000
 #: How far the window reaches from the seeds, in radii.
@@ -91,56 +101,70 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class Paths:
+    """Ways from the seeds of one group through the blocks ``(K, J, I)`` of a window."""
+
+    blocks: Seeds
+    strange: Field
+    edge: Field
+    spacing: Triple  # (k, j, i) mm
+    radius: float  # mm
+
+    def lengths(self, alike: float, edges: float) -> Field:
+        """Log of length over radius; ``alike``, ``edges``: price of strange blocks and of edges."""
+        if not len(self.blocks):
+            return np.full(self.edge.shape, _FAR, np.float32)
+        cost = 1 + alike * self.strange + edges * self.edge
+        stop = float(np.exp(_FAR)) * self.radius
+        return _log(geodesic(cost, self.blocks, self.spacing, stop) / self.radius)
+
+
+@dataclass(frozen=True)
 class GroupMaps:
     """How every block ``(K, J, I)`` relates to one seed group (see `CHANNELS`)."""
 
     unlike: Field
     unlike_smooth: Field
     geodesic: Field
-    steep: Field | None
     star: Field
     distance: Field
     against: Field | None
+    paths: Paths
+
+    @cached_property
+    def steep(self) -> Field:
+        """Path lengths at a higher price."""
+        return self.paths.lengths(4.0, 1.0)
 
 
-def group_maps(scene: Scene, group: Group, steep: bool = True) -> GroupMaps:
-    """The maps of one group; ``steep`` is measured for include groups only, and if wanted."""
+def group_maps(scene: Scene, group: Group) -> GroupMaps:
+    """The maps of one group."""
     window, model = scene.window, group.model
     unlike = np.log1p(np.abs(scene.smooth - model.mean) / model.spread)
     unlike_smooth = np.log1p(np.abs(scene.smoother - model.mean) / model.spread)
-    seeds = window.within(group.seeds)
-    far = np.full(window.shape, _FAR, np.float32)
-    if not len(seeds):
-        return GroupMaps(unlike, unlike_smooth, far, far if group.include else None, far, far, None)
-    blocks = np.unique(window.block_of(seeds), axis=0)
-    strange = np.clip(np.expm1(unlike) - 1, 0, 8)
-    edge = np.clip(scene.gradient - 1, 0, 6)
-
-    def path(alike: float, edges: float) -> Field:
-        cost = 1 + alike * strange + edges * edge
-        stop = float(np.exp(_FAR)) * model.radius
-        return _log(geodesic(cost, blocks, window.spacing, stop) / model.radius)
-
-    distance, nearest = _distance(window, seeds)
+    paths = Paths(
+        np.unique(window.block_of(window.within(group.seeds)), axis=0),
+        np.clip(np.expm1(unlike) - 1, 0, 8),
+        np.clip(scene.gradient - 1, 0, 6),
+        window.spacing,
+        model.radius,
+    )
+    if not len(paths.blocks):
+        far = np.full(window.shape, _FAR, np.float32)
+        return GroupMaps(unlike, unlike_smooth, far, far, far, None, paths)
+    distance, nearest = _distance(window, paths.blocks)
     star = distance / _radii_towards(window, nearest, model)
     outside = window.within(group.against)
+    against = _distance(window, window.block_of(outside))[0] if len(outside) else None
     return GroupMaps(
         unlike,
         unlike_smooth,
-        path(1.0, 0.5),
-        path(4.0, 1.0) if group.include and steep else None,
+        paths.lengths(1.0, 0.5),
         _log(star),
         _log(distance / model.radius),
-        _log(_distance(window, outside)[0] / model.radius) if len(outside) else None,
+        None if against is None else _log(against / model.radius),
+        paths,
     )
-
-
-def channels(
-    prepared: Prepared, window: Window, groups: Sequence[Group], prior: Field | None = None
-) -> Field:
-    """`stack` for groups whose maps are not at hand."""
-    scene = Scene.of(prepared, window)
-    return stack(scene, groups, [group_maps(scene, g) for g in groups], prior)
 
 
 def stack(
@@ -149,7 +173,8 @@ def stack(
     """``(len(CHANNELS), K, J, I)`` over the blocks of the window.
 
     ``groups``: at least one of them includes; ``maps``: one for each. ``prior``: the mask so far,
-    over the blocks, from -1 (out) to 1 (in); None when there is none.
+    over the blocks, from -1 (out) to 1 (in); None when there is none. The steep path lengths are
+    left out (far everywhere).
     """
     noise, window = scene.prepared.noise, scene.window
     sigma = voxel_sigma(window.spacing, window.shape)
@@ -172,7 +197,7 @@ def stack(
     out[5] = nearest([m.unlike for m in include], _UNLIKE)
     out[6] = nearest([m.unlike_smooth for m in include], _UNLIKE)
     out[7] = nearest([m.geodesic for m in include], _FAR)
-    out[8] = nearest([m.steep for m in include if m.steep is not None], _FAR)
+    out[_STEEP] = _FAR
     out[9] = nearest([m.star for m in include], _FAR)
     out[10] = nearest([m.distance for m in include], _FAR)
     out[11] = nearest([m.unlike for m in exclude], _UNLIKE)
@@ -202,6 +227,13 @@ class View:
     stack: Field
     newest: int
     scales: list[float]
+
+    def channels(self) -> Field:
+        """The stack with the steep path lengths: what a network was trained on."""
+        full = self.stack.copy()
+        include = [m.steep for g, m in zip(self.groups, self.maps, strict=True) if g.include]
+        full[_STEEP] = np.minimum.reduce(include)
+        return full
 
     def reach(self, include: bool) -> Field:
         """Log of path length over expected size, to the nearest include (exclude) group."""
@@ -233,10 +265,10 @@ def _log(ratio: Field) -> Field:
     return np.minimum(np.log(ratio + 0.05), _FAR).astype(np.float32)
 
 
-def _distance(window: Window, seeds: Seeds) -> tuple[Field, Field]:
-    """Distance in mm to seeds inside the window, and the index of the nearest one."""
+def _distance(window: Window, blocks: Seeds) -> tuple[Field, Field]:
+    """Distance in mm to some blocks ``(N, 3)`` of the window, and the index of the nearest one."""
     marks = np.ones(window.shape, bool)
-    marks[tuple(window.block_of(seeds).T)] = False
+    marks[tuple(blocks.T)] = False
     distance, nearest = ndimage.distance_transform_edt(
         marks, sampling=window.spacing, return_indices=True
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...image import Array, Mask
-from .grid import Field
+from .grid import Field, dilated, eroded
 from .maps import CHANNELS, View
 
 NAMES = (
@@ -216,7 +216,7 @@ class Surroundings:
             far = float(self.distance.max())
             return far, far, far, 0.0
         depth = float(self.distance[outside].min())
-        near, far = np.percentile(self.distance[mask & ndimage.binary_dilation(outside)], [10, 90])
+        near, far = np.percentile(self.distance[mask & dilated(outside)], [10, 90])
         spacing = self.view.scene.window.spacing
         close = np.argwhere(outside & (self.distance < 1.35 * depth + 0.5 * min(spacing)))
         away = ((close - self.seed) * spacing).mean(0)
@@ -241,9 +241,8 @@ def _bins(values: Field, count: int) -> Bins:
 
 def _zones(mask: Mask) -> tuple[Mask, Mask, Mask]:
     """Core, border (a block to each side) and rim of a mask, none of them empty."""
-    core = ndimage.binary_erosion(mask, border_value=1)
-    wide = ndimage.binary_dilation(mask)
-    border, rim = wide & ~core, ndimage.binary_dilation(wide) & ~mask
+    core, wide = eroded(mask), dilated(mask)
+    border, rim = wide & ~core, dilated(wide) & ~mask
     core = core if core.any() else mask
     if not rim.any():
         rim = ~core if not core.all() else mask

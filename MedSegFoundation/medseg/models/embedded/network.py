@@ -26,7 +26,7 @@ def load(path: Path = WEIGHTS) -> Network:
 
 def learned(network: Network) -> Decide:
     """The network alone."""
-    return lambda view: network.logit(view.stack)
+    return lambda view: network.logit(view.channels())
 
 
 def fused(network: Network) -> Decide:
@@ -34,6 +34,6 @@ def fused(network: Network) -> Decide:
 
     def decide(view: View) -> Field:
         odds = classical.decide(view)
-        return np.asarray((1 - SHARE) * odds + SHARE * network.logit(view.stack), np.float32)
+        return np.asarray((1 - SHARE) * odds + SHARE * network.logit(view.channels()), np.float32)
 
     return decide

@@ -130,7 +130,7 @@ def scores(table: Array, mean: Array) -> Array:
 def _view(group: Group, prepared: Prepared) -> View:
     window = window_for([group], prepared, COARSE)
     scene = Scene.of(prepared, window)
-    maps = [group_maps(scene, group, steep=False)]
+    maps = [group_maps(scene, group)]
     return View(scene, [group], maps, stack(scene, [group], maps), 0, [0.0])
 
 
