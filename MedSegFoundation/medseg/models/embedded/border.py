@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...image import Mask
@@ -36,17 +37,29 @@ def settle(mask: Mask, smooth: Field, noise: float) -> Mask:
 
 
 def _settled(mask: Mask, smooth: Field, noise: float) -> Mask:
-    wide = dilated(mask)
-    core = eroded(mask)
-    inside, weight_in = _local_mean(smooth, core if core.any() else mask)
-    outside, weight_out = _local_mean(smooth, ~wide)
-    known = (weight_in > 1e-3) & (weight_out > 1e-3)
-    known &= np.abs(inside - outside) > CLEAR * noise
+    wide, core = dilated(mask), eroded(mask)
+    inside, some_inside = _local_mean(smooth, core if core.any() else mask)
+    outside, some_outside = _local_mean(smooth, ~wide)
+    known = some_inside & some_outside & (np.abs(inside - outside) > CLEAR * noise)
     nearer = np.abs(smooth - inside) < np.abs(smooth - outside)
     return np.where(known & wide & ~core, nearer, mask)
 
 
-def _local_mean(values: Field, where: Mask) -> tuple[Field, Field]:
-    weight = ndimage.uniform_filter(where.astype(np.float32), NEAR, mode="constant")
-    total = ndimage.uniform_filter(values * where, NEAR, mode="constant")
-    return total / np.maximum(weight, 1e-6), weight
+def _local_mean(values: Field, where: Mask) -> tuple[Field, Mask]:
+    """Mean of the values in the neighbourhood of each voxel, and whether there are any."""
+    counts = _counts(where)
+    means = ndimage.uniform_filter(values * where, NEAR, mode="constant")
+    means *= NEAR**3 / np.maximum(counts, 1, dtype=np.float32)
+    return means, counts > 0
+
+
+def _counts(where: Mask) -> NDArray[np.uint8]:
+    """How many voxels of the neighbourhood of each are marked."""
+    counts = where.astype(np.uint8)
+    for axis in range(3):
+        width = [(NEAR // 2, NEAR // 2) if n == axis else (0, 0) for n in range(3)]
+        padded = np.moveaxis(np.pad(counts, width), axis, 0)
+        counts = np.zeros_like(counts)
+        for first in range(NEAR):
+            np.moveaxis(counts, axis, 0)[...] += padded[first : first + where.shape[axis]]
+    return counts
