@@ -26,7 +26,7 @@ class Seen:
     """What was found at one place in one row of a `Course`.
 
     ``mask``: ``(A, B)``, empty where the object is not. ``confidence``: 0 to 1. ``fraction``: of
-    the whole run.
+    the whole run. ``note``: see `medseg.propagation.Found`.
     """
 
     place: int
@@ -34,6 +34,7 @@ class Seen:
     mask: Mask
     confidence: float
     fraction: float
+    note: bytes = b""
 
 
 def masks_from(
@@ -138,7 +139,7 @@ def _rows(
             if found.index in seeds:
                 yield Seen(found.index, row, np.zeros_like(found.mask), 1.0, done)
             else:
-                yield Seen(found.index, row, found.mask, found.confidence, done)
+                yield Seen(found.index, row, found.mask, found.confidence, done, found.note)
 
 
 def _grey(image: Image, model: Model) -> Image:

@@ -17,6 +17,7 @@ from medseg.courses import ThroughFilm, ThroughSlices, ThroughVolumes
 from medseg.io import Segmentation, nifti, read_labels, read_segmentation, write_segmentation
 from medseg.io.films import BrokenOffError, Film, open_film
 from medseg.io.found import FoundFile
+from medseg.record import TAG, Record
 from medseg.tracking import masks_from, track
 from phantoms import dice
 
@@ -71,7 +72,7 @@ def test_a_folder_of_pictures_is_followed_and_the_gap_is_left_out(folder, tmp_pa
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert sorted(line["place"] for line in lines) == list(range(COUNT))
     assert [line["pixels"] for line in lines if line["place"] == 8] == [0]
-    story = json.loads((tmp_path / "masks.json").read_text())
+    (story,) = json.loads((tmp_path / "masks.json").read_text())["objects"]
     assert story["seeds"] == [0]
     assert len(story["confidence"]) == COUNT
     assert not (tmp_path / "masks.part").exists()
@@ -224,9 +225,10 @@ def test_a_box_on_one_slice_gives_the_volume(volume, tmp_path):
     (segment,) = read_segmentation(out).segments
     assert segment.name == "rod"
     assert all(dice(segment.mask[n], disk(n)) > 0.85 for n in range(COUNT))
-    story = json.loads(segment.tags["MedSegFoundation.Propagation"])
-    assert story["seeds"] == [10]
-    assert len(story["confidence"]) == COUNT
+    story = Record.loads(segment.tags[TAG]).story
+    assert (story.tracker, story.along, story.seeds) == ("geodesic-cut", "k", (10,))
+    assert (story.first, story.last) == (0, COUNT - 1)
+    assert sorted(story.confidence) == list(range(COUNT))
 
 
 def test_a_corrected_slice_goes_on_and_leaves_the_rest(volume, tmp_path):

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..registry import DEVICES
-from . import follow_options, ray_options, remote, setup, store
+from . import follow_options, options, ray_options, remote, setup, store
 
-_COORDINATE_OPTIONS = ("--point", "--exclude", "--box")
+_COORDINATE_OPTIONS = ("--point", "--exclude", "--box", "--line")
 _NEGATIVE = re.compile(r"-[\d.]")
 
 SEGMENT_HELP = """\
@@ -121,16 +121,6 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"medseg: {text.rstrip('.')}. See '{self.prog} --help'.\n")
 
 
-class _InOrder(argparse.Action):
-    """Collects prompts of all kinds into one list, in the order they were typed."""
-
-    def __call__(
-        self, parser: Any, namespace: Any, values: Any, option_string: str | None = None
-    ) -> None:
-        kind = str(option_string).lstrip("-")
-        namespace.given = [*(namespace.given or []), (kind, values)]
-
-
 def join_negative_numbers(argv: Sequence[str]) -> list[str]:
     """``--point -1,2,3`` as ``--point=-1,2,3``, since argparse reads ``-1,2,3`` as an option."""
     joined: list[str] = []
@@ -185,67 +175,33 @@ def _segment(commands: Any) -> None:
     this.add_argument("-o", "--output", metavar="OUT", required=True, help="the file to write")
     this.add_argument("--segment", metavar="NAME", help="name of the segment (default: Segment)")
     this.add_argument("--edit", metavar="SEG", help="go on from --segment of this .seg.nrrd")
-    _prompt_options(this)
-    _image_options(this)
+    options.add_prompts(this)
+    options.add_image(this)
     this.add_argument("--model", metavar="NAME", default="default", help="see 'medseg models'")
     remote.add_options(this)
-    _output_options(this, "one JSON object per prompt on stdout: seconds, volume, changed box")
-
-
-def _prompt_options(this: argparse.ArgumentParser) -> None:
-    prompts = this.add_argument_group("prompts")
-    for name, metavar, text in (
-        ("--point", "R,A,S", "a place in the structure"),
-        ("--exclude", "R,A,S", "a place outside the structure"),
-        ("--box", "R0,A0,S0,R1,A1,S1", "a box around the structure, loose or tight"),
-        ("--scribble", "MASK", "a painted label map: 1 inside, 2 outside the structure"),
-        ("--text", "WORDS", "the name of the structure, if the model knows it ('medseg models')"),
-        ("--exclude-text", "WORDS", "the name of what to take away again"),
-        ("--prompts", "FILE", "prompts from medseg JSON or a Slicer .mrk.json"),
-    ):
-        prompts.add_argument(name, metavar=metavar, help=text, action=_InOrder, dest="given")
-    prompts.add_argument(
-        "--coords", choices=("ras", "lps", "ijk"), default="ras", help="what the numbers mean"
-    )
+    options.add_output(this, "one JSON object per prompt on stdout: seconds, volume, changed box")
 
 
 def _propagate(commands: Any) -> None:
     this = _command(
         commands,
         "propagate",
-        "carry a structure from some slices to the others",
+        "carry structures from some slices to the others",
         follow_options.PROPAGATE_HELP,
         follow_options.PROPAGATE_EXAMPLES,
     )
-    this.add_argument("image", metavar="IMAGE", help="the volume")
-    this.add_argument("-o", "--output", metavar="OUT", required=True, help="the file to write")
-    this.add_argument("--segment", metavar="NAME", help="name of the segment (default: Segment)")
-    this.add_argument("--edit", metavar="SEG", help="go on from --segment of this .seg.nrrd")
-    this.add_argument("--seeds", metavar="N,N,...", help="slices of --edit that are right")
-    this.add_argument("--axis", choices=("k", "j", "i"), default="k", help="across the slices")
-    _prompt_options(this)
-    follow_options.add_range(this, "slice")
-    _image_options(this)
-    this.add_argument("--model", metavar="NAME", default="default", help="see 'medseg models'")
-    _output_options(this, "one JSON object per slice on stdout: pixels, confidence")
+    follow_options.add_propagate(this)
 
 
 def _track(commands: Any) -> None:
     this = _command(
         commands,
         "track",
-        "follow a structure through time",
+        "follow structures through time",
         follow_options.TRACK_HELP,
         follow_options.TRACK_EXAMPLES,
     )
-    this.add_argument("image", metavar="FILM", help="the film, or the volumes over time")
-    this.add_argument("-o", "--output", metavar="OUT", required=True, help="what to write")
-    this.add_argument("--segment", metavar="NAME", help="name of the segment (default: Segment)")
-    _prompt_options(this)
-    follow_options.add_range(this, "frame")
-    _image_options(this)
-    this.add_argument("--model", metavar="NAME", default="default", help="see 'medseg models'")
-    _output_options(this, "one JSON object per frame on stdout: pixels, confidence")
+    follow_options.add_track(this)
 
 
 def _evaluate(commands: Any) -> None:
@@ -259,9 +215,9 @@ def _evaluate(commands: Any) -> None:
     this.add_argument(
         "--model", metavar="NAME", action="append", help="see 'medseg models'; may be repeated"
     )
-    _image_options(this)
+    options.add_image(this)
     remote.add_options(this)
-    _output_options(this, "one JSON object per model and structure on stdout")
+    options.add_output(this, "one JSON object per model and structure on stdout")
 
 
 def _models(commands: Any) -> None:
@@ -307,24 +263,3 @@ def _serve(commands: Any) -> None:
     this.add_argument(
         "--log-format", choices=("json", "text"), default="json", help="form of the log lines"
     )
-
-
-def _image_options(this: argparse.ArgumentParser) -> None:
-    group = this.add_argument_group("image")
-    group.add_argument("--series", metavar="UID", help="the series, when a folder has several")
-    group.add_argument(
-        "--frame", metavar="N", type=int, help="the time point of a 4D image, from 0"
-    )
-    group.add_argument(
-        "--uneven",
-        choices=("refuse", "resample"),
-        default="refuse",
-        help="what to do with DICOM slices at uneven distances",
-    )
-    group.add_argument("--grey", action="store_true", help="turn a colour image to grey")
-
-
-def _output_options(this: argparse.ArgumentParser, json_help: str) -> None:
-    this.add_argument("--device", choices=DEVICES, default="auto", help="where the model runs")
-    this.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    this.add_argument("--json", action="store_true", help=json_help)

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import InputError, UnsupportedPromptError
 from ..image import Image, Mask
 from ..io import Segment, Segmentation, read_segmentation
+from ..io.segmentation import default_color
 from ..record import TAG, Record, model_info
 from ..session import Session
 
@@ -34,8 +35,7 @@ class Edited:
 def opened(path: str | None, name: str | None, session: Session) -> Edited:
     """A new segment, or one of the file ``path``, whose mask and prompts the session takes on."""
     if path is None:
-        blank = np.zeros(session.image.shape, bool)
-        return Edited((Segment("Segment_1", name or "Segment", NEW_COLOR, blank),), 0)
+        return Edited((new_segment(name, session.image.shape),), 0)
     found = read_segmentation(path)
     index = index_of(found, name)
     moved = found.onto(session.image)
@@ -43,6 +43,13 @@ def opened(path: str | None, name: str | None, session: Session) -> Edited:
     _check_others(found, edited, session.image)
     _take_on(session, edited.segments[index])
     return edited
+
+
+def new_segment(name: str | None, shape: tuple[int, int, int], number: int = 0) -> Segment:
+    """An empty segment; ``number``: of several, from 0."""
+    color = default_color(number) if number else NEW_COLOR
+    called = name or (f"Segment {number + 1}" if number else "Segment")
+    return Segment(f"Segment_{number + 1}", called, color, np.zeros(shape, bool))
 
 
 def finished(edited: Edited, session: Session) -> Segment:

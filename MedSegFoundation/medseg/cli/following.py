@@ -1,11 +1,11 @@
-"""What ``propagate`` and ``track`` share: masks to start from, the run, and its story."""
+"""What ``propagate`` and ``track`` share: the run of all structures, and what it has left."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,180 +13,209 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..courses import Course, places
-from ..errors import InputError, PromptError
-from ..image import Image, Mask
-from ..io import encode_tag, read_labels
+from ..courses import Course, ThroughSlices, places
+from ..errors import InputError
+from ..image import Array, Image, Mask
 from ..io.files import write_atomic
 from ..io.films import BrokenOffError
 from ..io.found import FoundFile
-from ..propagation import find_tracker
+from ..packing import Bits
+from ..propagation import Tracker, find_tracker, together
+from ..record import Record, grid_mark, mask_mark, model_info
 from ..registry import find
-from ..tracking import Seen, check, masks_from, track
-from .given import read_given
+from ..story import Story
+from ..tracking import Seen, check, track
 from .terminal import Bar, say
 
-#: Tag of a segment that tells which slices, range and model made it.
-STORY = "MedSegFoundation.Propagation"
+#: Accepted masks ``(rows, A, B)`` of one structure by place.
+Seeds = Mapping[int, Mask]
 
 
 @dataclass
 class Result:
-    """What a run has left: masks on disk, how it came about, and where the film broke off."""
+    """What a run has left: masks on disk, how it came about, and where the film broke off.
+
+    ``found``: the rows of one structure after the other. ``seen``: places that could be read.
+    """
 
     found: FoundFile
-    facts: dict[str, Any]
-    places: int
+    course: Course
+    tracker: Tracker
+    seeds: Sequence[Seeds]
+    first: int
+    last: int
+    seen: int
     broken: BrokenOffError | None = None
 
+    def rows(self, number: int) -> slice:
+        """Where in ``found`` the structure of that number is."""
+        count = len(self.course.rows)
+        return slice(number * count, (number + 1) * count)
 
-def seeds(
-    options: argparse.Namespace,
-    course: Course,
-    grid: Image,
-    start: Mapping[int, Mask] | None = None,
-) -> dict[int, Mask]:
-    """Accepted masks by place, from ``--mask`` and from the prompts.
+    def confidence(self, number: int, place: int) -> float | None:
+        """Of a structure at a place, None where nothing was decided."""
+        return self.found.confidence(place, self.rows(number))
 
-    ``grid``: what the prompts' numbers refer to. ``start``: masks that prompts correct.
-    """
-    accepted = dict(_masks(options.mask or [], course))
-    prompts = read_given(options.given or [], grid, options.coords)
-    if prompts:
-        model = find(options.model, options.device)
-        accepted |= masks_from(course, prompts, model, {**(start or {}), **accepted})
-    return accepted
+    def labels(self, place: int) -> Array:
+        """``(rows, A, B)`` uint8: 0, or the number of a structure from 1 on.
+
+        Where two overlap the surer one keeps the place, of two as sure the one named first.
+        """
+        masks = self.found.mask(place)
+        sure = [self.confidence(n, place) or 0.0 for n in range(len(self.seeds))]
+        labels = np.zeros(masks[self.rows(0)].shape, np.uint8)
+        for number in sorted(range(len(sure)), key=lambda n: (sure[n], -n)):
+            labels[masks[self.rows(number)]] = number + 1
+        return labels
+
+    def story(self, number: int) -> Story:
+        """How a structure came about."""
+        sure = {n: self.confidence(number, n) for n in range(self.found.places)}
+        axis = self.course.axis if isinstance(self.course, ThroughSlices) else None
+        film = self.course.rows[0].film
+        return Story.of(
+            self.tracker,
+            "t" if film or axis is None else "kji"[axis],
+            self.seeds[number],
+            self.first,
+            self.last,
+            {place: value for place, value in sure.items() if value is not None},
+        )
 
 
 def follow(
-    options: argparse.Namespace, course: Course, seeds: Mapping[int, Mask], output: Path
+    options: argparse.Namespace, course: Course, seeds: Sequence[Seeds], output: Path
 ) -> Result:
     """Run, or go on with a run that was stopped; what is found lies in "OUTPUT.part" meanwhile."""
-    check(course, seeds, options.first, options.last, find_tracker(options.model))
-    facts = _facts(options, course, seeds)
+    tracker = find_tracker(options.model, options.device, options.memory)
+    for each in seeds:
+        check(course, each, options.first, options.last, tracker)
+    first, last = options.first or 0, options.last
+    last = places(course) - 1 if last is None else last
     part = output.with_name(f"{output.name}.part")
-    total = places(course)
-    found = FoundFile(part, total, len(course.rows), course.rows[0].shape, facts)
-    known = {row: found.known(row) for row in range(found.rows)}
-    if any(known.values()):
+    rows = len(course.rows)
+    facts = _facts(Path(options.image), tracker, seeds, first, last)
+    shape = course.rows[0].shape
+    found = FoundFile(part, places(course), rows * len(seeds), shape, facts)
+    if any(found.decided(row) for row in range(found.rows)):
         say(f"Going on where '{part}' ends.", options.quiet)
-    result = Result(found, facts, total)
+    result = Result(found, course, tracker, seeds, first, last, places(course))
     try:
         with Bar("following", options.quiet) as bar:
-            steps = track(
-                course,
-                seeds,
-                first=options.first,
-                last=options.last,
-                model=options.model,
-                known=known,
-            )
-            for seen in steps:
-                found.put(seen.place, seen.row, seen.mask, seen.confidence)
-                bar(seen.fraction)
-                _tell(options, seen)
+            _run(options, result, bar)
     except KeyboardInterrupt:
         found.close()
         say(f"What was found is kept in '{part}'; the same command goes on from there.")
         raise
-    except BrokenOffError as error:
-        result.broken, result.places = error, error.at
     except BaseException:
         found.close()
         raise
     return result
 
 
-def confidences(result: Result) -> list[float | None]:
-    """Of each place, None where nothing was decided."""
-    found = [result.found.confidence(place) for place in range(result.found.places)]
-    return [None if value is None else round(value, 3) for value in found]
+def _run(options: argparse.Namespace, result: Result, bar: Bar) -> None:
+    """Follow all structures; when the film breaks off, once more up to there."""
+    try:
+        _follow_to(options, result, result.last, bar)
+    except BrokenOffError as error:
+        result.broken, result.seen = error, error.at
+        _follow_to(options, result, error.at - 1, bar)
 
 
-def finish(result: Result, output: Path, quiet: bool) -> None:
+def _follow_to(options: argparse.Namespace, result: Result, last: int, bar: Bar) -> None:
+    found, done = result.found, [0.0] * len(result.seeds)
+    for number, seen in together(_runs(result, last)):
+        row = result.rows(number).start + seen.row
+        found.put(seen.place, row, seen.mask, seen.confidence, seen.note)
+        done[number] = seen.fraction
+        bar(sum(done) / len(done))
+        if options.json:
+            print(json.dumps(_line(number, seen)), flush=True)
+
+
+def _runs(result: Result, last: int) -> Iterator[Iterator[Seen]]:
+    for number, seeds in enumerate(result.seeds):
+        rows = range(result.found.rows)[result.rows(number)]
+        known = {row: result.found.known(at) for row, at in enumerate(rows)}
+        there = {place: mask for place, mask in seeds.items() if place <= last}
+        if any(mask.any() for mask in there.values()):
+            yield track(
+                result.course,
+                there,
+                first=result.first,
+                last=last,
+                model=result.tracker,
+                known=known,
+            )
+        else:
+            yield iter(())
+
+
+def _line(number: int, seen: Seen) -> dict[str, Any]:
+    return {
+        "object": number + 1,
+        "place": seen.place,
+        "row": seen.row,
+        "pixels": int(np.count_nonzero(seen.mask)),
+        "confidence": round(seen.confidence, 4),
+    }
+
+
+def record(
+    options: argparse.Namespace, result: Result, number: int, grid: Image, mask: Mask
+) -> Record:
+    """What the segment of a structure remembers; ``mask``: ``(K, J, I)`` on ``grid``."""
+    model = model_info(find(options.model, options.device))
+    start = Bits.of(mask) if mask.any() else None
+    marks = grid_mark(grid), mask_mark(mask)
+    return Record((), 0, start, *marks, model, __version__, result.story(number))
+
+
+def write_story(output: Path, result: Result, names: Sequence[str], source: str) -> None:
+    """ "OUTPUT.json": how the result came about, and the confidence of each place."""
+    path = output.with_name(f"{output.name}.json")
+    told = [{"name": name, **result.story(number).to_dict()} for number, name in enumerate(names)]
+    data = {"medseg": __version__, "source": Path(source).name, "objects": told}
+    write_atomic(path, [json.dumps(data).encode()])
+
+
+def finish(result: Result, output: Path, names: Sequence[str], quiet: bool) -> None:
     """The result is written: let go of the rest, and say so."""
-    absent = sum(
-        not result.found.mask(place).any()
-        for place in range(result.places)
-        if result.found.confidence(place) is not None
-    )
+    absent = [_absent(result, number) for number in range(len(names))]
     result.found.remove()
-    say(f"{output}: {result.places} slices or frames, {absent} of them without it.", quiet)
+    told = f"{absent[0]} of them without it"
+    if len(names) > 1:
+        each = zip(names, absent, strict=True)
+        told = "absent in: " + ", ".join(f"'{name}' {count}" for name, count in each)
+    say(f"{output}: {result.seen} slices or frames, {told}.", quiet)
     if result.broken is not None:
         raise InputError(f"{result.broken} What comes before is in '{output}'.")
 
 
-def story_tag(result: Result) -> dict[str, str]:
-    """The same as `write_story` for a segment's tags."""
-    return {STORY: encode_tag(json.dumps(_story(result)))}
-
-
-def _story(result: Result) -> dict[str, Any]:
-    return {**result.facts, "confidence": confidences(result)}
-
-
-def write_story(output: Path, result: Result) -> None:
-    """ "OUTPUT.json": how the result came about, and the confidence of each place."""
-    path = output.with_name(f"{output.name}.json")
-    write_atomic(path, [json.dumps(_story(result)).encode()])
-
-
-def _masks(given: list[str], course: Course) -> list[tuple[int, Mask]]:
-    masks = []
-    for text in given:
-        number, _, path = text.partition("=")
-        if not number.isdecimal() or not path:
-            raise InputError(f"--mask takes N=FILE, such as 19=heart.nii.gz, not '{text}'.")
-        place = int(number)
-        if place >= places(course):
-            raise PromptError(
-                f"--mask {text}: there are slices or frames 0 to {places(course) - 1} only."
-            )
-        masks.append((place, _mask_on(path, course, place)))
-    return masks
-
-
-def _mask_on(path: str, course: Course, place: int) -> Mask:
-    """A mask file brought onto a place: on the same grid, or just of the same size."""
-    shape = (len(course.rows), *course.rows[0].shape)
-    labels = read_labels(path)
-    still = course.still(place)
-    if labels.array.size != np.prod(shape) and not labels.same_grid(still):
-        labels = read_labels(path, still)
-    mask = (labels.array > 0).reshape(shape)
-    if not mask.any():
-        raise PromptError(f"The mask '{path}' is empty at {place}; choose another.")
-    return mask
+def _absent(result: Result, number: int) -> int:
+    return sum(
+        not result.found.mask(place)[result.rows(number)].any()
+        for place in range(result.seen)
+        if result.confidence(number, place) is not None
+    )
 
 
 def _facts(
-    options: argparse.Namespace, course: Course, seeds: Mapping[int, Mask]
+    source: Path, tracker: Tracker, seeds: Sequence[Seeds], first: int, last: int
 ) -> dict[str, Any]:
     """What a result depends on: equal facts, equal result."""
-    tracker = find_tracker(options.model)
     digest = hashlib.sha256()
-    for place, mask in sorted(seeds.items()):
-        digest.update(repr((place, mask.shape)).encode() + np.packbits(mask).tobytes())
-    source = Path(options.image)
+    for number, each in enumerate(seeds):
+        for place, mask in sorted(each.items()):
+            digest.update(repr((number, place, mask.shape)).encode())
+            digest.update(np.packbits(mask).tobytes())
     stamp = source.stat()
     return {
         "medseg": __version__,
         "tracker": tracker.name,
         "source": source.name,
         "stamp": [stamp.st_size, stamp.st_mtime_ns],
-        "seeds": sorted(seeds),
         "masks": digest.hexdigest()[:32],
-        "first": 0 if options.first is None else options.first,
-        "last": places(course) - 1 if options.last is None else options.last,
+        "first": first,
+        "last": last,
     }
-
-
-def _tell(options: argparse.Namespace, seen: Seen) -> None:
-    if options.json:
-        line = {
-            "place": seen.place,
-            "row": seen.row,
-            "pixels": int(np.count_nonzero(seen.mask)),
-            "confidence": round(seen.confidence, 4),
-        }
-        print(json.dumps(line), flush=True)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, PromptError
 from ..image import Array, Image
 from ..io import read_prompts, read_scribble
+from ..models.sam.strokes import recist_box
 from ..prompts import Box, Point, Prompt, Text
 
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
@@ -30,6 +31,8 @@ def read_given(given: Sequence[tuple[str, str]], image: Image, coords: str) -> l
             prompts.append(Text(text, include=option == "text"))
         elif option == "box":
             prompts.append(_box(numbers(option, text, 6), image, coords))
+        elif option == "line":
+            prompts.append(_line(numbers(option, text, 6), image, coords))
         else:
             position = to_ras(numbers(option, text, 3), image, coords)
             prompts.append(Point(position, include=option == "point"))
@@ -54,6 +57,16 @@ def to_ras(values: Array, image: Image, coords: str) -> Array:
     if coords == "ijk":
         return image.ijk_to_ras(values)
     return values * _LPS_TO_RAS if coords == "lps" else values
+
+
+def _line(values: Array, image: Image, coords: str) -> Box:
+    """The box of a longest diameter, which must lie in one slice."""
+    ends = np.stack([to_ras(part, image, coords) for part in np.split(values, 2)])
+    ijk = np.floor(image.ras_to_ijk(ends) + 0.5)
+    flat = [axis for axis in (2, 1, 0) if ijk[0, axis] == ijk[1, axis]]
+    if not flat:
+        raise PromptError("Both ends of --line must lie in one slice of the image.")
+    return recist_box(ends[0], ends[1], image.affine[:3, flat[0]] / image.spacing[flat[0]])
 
 
 def _box(values: Array, image: Image, coords: str) -> Box:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,14 @@ import numpy as np
 from ..courses import Course, ThroughFilm, ThroughSlices, ThroughVolumes, places
 from ..errors import InputError
 from ..image import Image
-from ..io import Segment, Segmentation, write_segmentation
+from ..io import Segmentation, write_segmentation
 from ..io.files import suffix
 from ..io.films import is_film, open_film
 from ..io.images import read_over_time
 from ..io.tracks import kind_of, write_labels, write_pictures, write_video
 from . import following
-from .edit import NEW_COLOR
+from .asked import seeds, structures
+from .edit import new_segment
 from .segment import check_place, open_image
 
 
@@ -28,19 +31,21 @@ def run(options: argparse.Namespace) -> None:
     output = Path(options.output)
     check_place(output, options.image)
     kind = "segments" if _in_segments(output, course) else kind_of(output, course)
-    accepted = following.seeds(options, course, _grid(course))
+    asked, grid = structures(options.given or []), _grid(course)
+    accepted = [seeds(options, each, course, grid) for each in asked]
+    names = [each.name or "Segment" for each in asked]
     result = following.follow(options, course, accepted, output)
     if kind == "segments":
-        _write_segments(output, course, options.segment or "Segment", result)
+        _write_segments(output, options, names, grid, result)
     elif kind == "labels":
-        write_labels(output, course, result.found.mask)
+        write_labels(output, course, result.labels)
     elif kind == "pictures":
-        write_pictures(output, course, result.found.mask)
+        write_pictures(output, course, result.labels, len(names))
     else:
-        write_video(output, course, result.found.mask, result.places)
+        write_video(output, course, result.labels, result.seen)
     if kind != "segments":
-        following.write_story(output, result)
-    following.finish(result, output, options.quiet)
+        following.write_story(output, result, names, options.image)
+    following.finish(result, output, names, options.quiet)
 
 
 def _course(options: argparse.Namespace) -> Course:
@@ -71,9 +76,19 @@ def _in_segments(output: Path, course: Course) -> bool:
     return suffix(output) in (".seg.nrrd", ".nrrd") and not isinstance(course, ThroughVolumes)
 
 
-def _write_segments(output: Path, course: Course, name: str, result: following.Result) -> None:
+def _write_segments(
+    output: Path,
+    options: argparse.Namespace,
+    names: Sequence[str],
+    grid: Image,
+    result: following.Result,
+) -> None:
     """A film in memory: frames along K, as 3D Slicer opens it."""
-    mask = np.concatenate([result.found.mask(place) for place in range(places(course))])
-    grid = _grid(course)
-    segment = Segment("Segment_1", name, NEW_COLOR, mask, following.story_tag(result))
-    write_segmentation(output, Segmentation.on(grid, [segment]))
+    labels = np.concatenate([result.labels(place) for place in range(result.found.places)])
+    segments = []
+    for number, name in enumerate(names):
+        mask = labels == number + 1
+        tags = following.record(options, result, number, grid, mask).tags()
+        blank = new_segment(name, grid.shape, number)
+        segments.append(replace(blank, mask=mask, tags=tags))
+    write_segmentation(output, Segmentation.on(grid, segments))

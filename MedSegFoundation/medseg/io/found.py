@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +17,9 @@ from ..errors import InputError
 from ..image import Mask
 from ..propagation import Found
 from .files import io_error, read_text, write_atomic
+
+#: Of each place and row: the confidence plus 1, or 0 when it is not decided, and its note.
+_MARK = np.dtype([("sure", "<f8"), ("at", "<i8"), ("size", "<i8")])
 
 
 class FoundFile:
@@ -34,10 +40,11 @@ class FoundFile:
             _begin(folder, facts)
         self._bytes = -(-shape[0] * shape[1] // 8)
         self._masks = _opened(folder / "masks")
+        self._notes = _opened(folder / "notes")
         self._marks = _opened(folder / "decided")
-        #: ``(places, rows)``: 0 is not decided, else the confidence plus 1.
-        self._decided = np.zeros((places, rows), np.float32)
-        before = np.frombuffer(self._marks.read(), np.float32)[: places * rows]
+        self._decided = np.zeros((places, rows), _MARK)
+        held = self._marks.readall()
+        before = np.frombuffer(held[: len(held) // _MARK.itemsize * _MARK.itemsize], _MARK)
         self._decided.ravel()[: before.size] = before
 
     @property
@@ -48,15 +55,20 @@ class FoundFile:
     def rows(self) -> int:
         return self._decided.shape[1]
 
-    def put(self, place: int, row: int, mask: Mask, confidence: float) -> None:
-        """Keep one answer; raises `InputError` when the disk refuses."""
-        self._decided[place, row] = 1 + confidence
+    def put(self, place: int, row: int, mask: Mask, confidence: float, note: bytes = b"") -> None:
+        """Keep one answer; raises `InputError` when the disk refuses.
+
+        Its mark is written last, so that whatever is marked is there.
+        """
         number = place * self.rows + row
         try:
             self._masks.seek(number * self._bytes)
-            self._masks.write(np.packbits(mask).tobytes())
-            self._marks.seek(4 * number)
-            self._marks.write(self._decided[place, row].tobytes())
+            _write(self._masks, np.packbits(mask).tobytes())
+            at = self._notes.seek(0, os.SEEK_END)
+            _write(self._notes, note)
+            self._decided[place, row] = (1 + confidence, at, len(note))
+            self._marks.seek(_MARK.itemsize * number)
+            _write(self._marks, self._decided[place, row].tobytes())
         except OSError as error:
             raise io_error(self.folder, error, "write") from error
 
@@ -69,19 +81,33 @@ class FoundFile:
         bits = np.unpackbits(packed.reshape(self.rows, -1), axis=1, count=a * b)
         return bits.reshape(self.rows, a, b).astype(bool)
 
-    def confidence(self, place: int) -> float | None:
-        """The least of all rows that are decided, None when none is."""
-        decided = self._decided[place][self._decided[place] > 0]
+    def confidence(self, place: int, rows: slice = slice(None)) -> float | None:
+        """The least of those rows that are decided, None when none is."""
+        sure = self._decided["sure"][place, rows]
+        decided = sure[sure > 0]
         return float(decided.min() - 1) if decided.size else None
 
     def known(self, row: int) -> Mapping[int, Found]:
         """The answers of one row by their places."""
-        return _Known(self, row, self._decided[:, row])
+        return _Known(self, row)
+
+    def answer(self, place: int, row: int) -> Found | None:
+        """What is known of a place in a row, if anything."""
+        sure, at, size = self._decided[place, row].tolist()
+        if not sure:
+            return None
+        self._notes.seek(at)
+        return Found(place, self.mask(place)[row], sure - 1, self._notes.read(size))
+
+    def decided(self, row: int) -> list[int]:
+        """Places of a row that are known."""
+        places: list[int] = np.flatnonzero(self._decided["sure"][:, row]).tolist()
+        return places
 
     def close(self) -> None:
         """Bring everything onto the disk and let it lie there."""
-        self._masks.close()
-        self._marks.close()
+        for file in (self._masks, self._notes, self._marks):
+            file.close()
 
     def remove(self) -> None:
         """The result is elsewhere now."""
@@ -90,23 +116,20 @@ class FoundFile:
 
 
 class _Known(Mapping[int, Found]):
-    def __init__(self, store: FoundFile, row: int, decided: Any) -> None:
-        self._store, self._row, self._decided = store, row, decided
+    def __init__(self, store: FoundFile, row: int) -> None:
+        self._store, self._row = store, row
 
     def __getitem__(self, place: int) -> Found:
-        if place not in self:
+        found = self._store.answer(place, self._row)
+        if found is None:
             raise KeyError(place)
-        mask = self._store.mask(place)[self._row]
-        return Found(place, mask, float(self._decided[place]) - 1)
-
-    def __contains__(self, place: object) -> bool:
-        return isinstance(place, int) and bool(self._decided[place] > 0)
+        return found
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.flatnonzero(self._decided > 0).tolist())
+        return iter(self._store.decided(self._row))
 
     def __len__(self) -> int:
-        return int(np.count_nonzero(self._decided > 0))
+        return len(self._store.decided(self._row))
 
 
 def _facts(folder: Path) -> Any:
@@ -124,9 +147,14 @@ def _begin(folder: Path, facts: Mapping[str, Any]) -> None:
     write_atomic(folder / "run.json", [json.dumps(facts).encode()])
 
 
-def _opened(path: Path) -> BinaryIO:
+def _write(file: FileIO, data: bytes) -> None:
+    if file.write(data) != len(data):
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+
+def _opened(path: Path) -> FileIO:
     try:
         path.touch()
-        return path.open("r+b")
+        return path.open("r+b", buffering=0)
     except OSError as error:
         raise io_error(path, error, "write") from error

@@ -12,19 +12,21 @@ import numpy as np
 
 from ..courses import Course, ThroughFilm, ThroughVolumes, places
 from ..errors import InputError
-from ..image import Array, Mask
+from ..image import Array
 from . import nifti
 from .files import io_error, mode_for, suffix, write_atomic
 from .films import VIDEOS, opencv
 from .itk import sitk
 
-#: Colour of the outline in a video (r, g, b), width in pixels of a video of 500 lines.
-OUTLINE, WIDTH = (0, 158, 115), 2
+#: Colours of the outlines in a video (r, g, b), of one object after the other (Okabe and Ito), and
+#: their width in pixels of a video of 500 lines.
+OUTLINES = ((0, 158, 115), (230, 159, 0), (86, 180, 233), (204, 121, 167), (240, 228, 66))
+WIDTH = 2
 #: Frames a second where the film does not tell.
 RATE = 25.0
 
-#: Mask ``(rows, A, B)`` of a place.
-Masks = Callable[[int], Mask]
+#: Label map ``(rows, A, B)`` of a place: 0, or the number of the object from 1 on, uint8.
+Labels = Callable[[int], Array]
 
 
 def kind_of(path: Path, course: Course) -> str:
@@ -40,7 +42,7 @@ def kind_of(path: Path, course: Course) -> str:
     raise InputError(f"'{path}' must be a folder, or end in .seg.nrrd, .nii.gz, .nii or .mp4.")
 
 
-def write_labels(path: Path, course: Course, masks: Masks) -> None:
+def write_labels(path: Path, course: Course, labels: Labels) -> None:
     """NIfTI: ``(T, K, J, I)`` of volumes over time, frames along K of a film; one at a time."""
     count, shape = places(course), course.rows[0].shape
     affine = course.still(0).affine
@@ -50,7 +52,7 @@ def write_labels(path: Path, course: Course, masks: Masks) -> None:
     def plain() -> Iterator[bytes]:
         yield nifti.header(size, np.dtype(np.uint8), affine)
         for place in range(count):
-            yield nifti.body(masks(place).astype(np.uint8))
+            yield nifti.body(labels(place))
 
     write_atomic(path, _gzipped(plain()) if suffix(path) == ".nii.gz" else plain())
 
@@ -62,15 +64,15 @@ def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def write_pictures(folder: Path, course: Course, masks: Masks) -> None:
-    """A PNG for each frame, 255 in the object."""
+def write_pictures(folder: Path, course: Course, labels: Labels, objects: int = 1) -> None:
+    """A PNG for each frame, 255 in the last object, and grey in the others in even steps."""
     digits = len(str(places(course) - 1))
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise io_error(folder, error, "write") from error
     for place in range(places(course)):
-        picture = sitk.GetImageFromArray(masks(place)[0].astype(np.uint8) * 255)
+        picture = sitk.GetImageFromArray(labels(place)[0] * np.uint8(255 // objects))
         path = folder / f"{place:0{digits}d}.png"
         try:
             sitk.WriteImage(picture, str(path))
@@ -80,8 +82,8 @@ def write_pictures(folder: Path, course: Course, masks: Masks) -> None:
             ) from error
 
 
-def write_video(path: Path, course: Course, masks: Masks, count: int) -> None:
-    """The first ``count`` frames of the film with the outline of the object, to look at."""
+def write_video(path: Path, course: Course, labels: Labels, count: int) -> None:
+    """The first ``count`` frames of the film with the outlines of the objects, to look at."""
     cv2 = opencv()
     slices = course.rows[0]
     rate = course.film.rate if isinstance(course, ThroughFilm) else None
@@ -94,7 +96,7 @@ def write_video(path: Path, course: Course, masks: Masks, count: int) -> None:
             raise InputError(f"A video cannot be written as '{path.name}'; use .mp4 or .avi.")
         window = _window(slices.pixels(0))
         for place in range(count):
-            video.write(_outlined(slices.pixels(place), masks(place)[0], window))
+            video.write(_outlined(slices.pixels(place), labels(place)[0], window))
         video.release()
         os.chmod(temporary, mode_for(path))
         os.replace(temporary, path)
@@ -111,13 +113,17 @@ def _window(pixels: Array) -> tuple[float, float]:
     return float(low), float(max(high, low + 1))
 
 
-def _outlined(pixels: Array, mask: Mask, window: tuple[float, float]) -> Array:
+def _outlined(pixels: Array, labels: Array, window: tuple[float, float]) -> Array:
     """Picture ``(A, B, 3)`` as OpenCV wants it: uint8, blue first."""
     cv2 = opencv()
     low, high = window
     grey = np.clip((pixels.astype(np.float32) - low) / (high - low) * 255, 0, 255).astype(np.uint8)
     picture = np.repeat(grey[..., None], 3, 2) if grey.ndim == 2 else grey[..., ::-1].copy()
-    lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    width = max(1, round(WIDTH * mask.shape[0] / 500))
-    drawn: Array = cv2.drawContours(np.ascontiguousarray(picture), lines, -1, OUTLINE[::-1], width)
+    width = max(1, round(WIDTH * labels.shape[0] / 500))
+    drawn: Array = np.ascontiguousarray(picture)
+    for number in np.unique(labels[labels > 0]).tolist():
+        mask = (labels == number).astype(np.uint8)
+        lines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        colour = OUTLINES[(number - 1) % len(OUTLINES)]
+        drawn = cv2.drawContours(drawn, lines, -1, colour[::-1], width)
     return drawn
