@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -81,9 +81,10 @@ class Reel(Slices, Protocol):
 
 @dataclass(frozen=True)
 class ThroughFilm:
-    """A film of any length; the third coordinate of a prompt is its frame (`FILM_AFFINE`)."""
+    """A film of any length; ``affine``: IJK to RAS mm, K being the frame."""
 
     film: Reel
+    affine: Array = field(default_factory=FILM_AFFINE.copy)
 
     @property
     def name(self) -> str:
@@ -94,46 +95,59 @@ class ThroughFilm:
         return [self.film]
 
     def still(self, place: int) -> Image:
-        affine = FILM_AFFINE.copy()
-        affine[2, 3] = place
-        return Image(self.film.pixels(place)[None], affine, name=self.name)
+        affine = self.affine.copy()
+        affine[:3, 3] += place * affine[:3, 2]
+        return Image(self.film.pixels(place)[None], affine, self.film.modality, self.name)
 
     def place_of(self, prompt: Prompt) -> int:
-        return _one_place(prompt, prompt.positions()[:, 2], self.film.count)
+        ijk = (prompt.positions() - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        return _one_place(prompt, ijk[:, 2], self.film.count)
+
+
+class Volumes(Protocol):
+    """Volumes over time ``(T, K, J, I)``, as an array gives them, or a file as they are needed."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, at: Any, /) -> Array:
+        """``[t]``: a volume ``(K, J, I)``; ``[t, k]``: a slice ``(J, I)`` of it."""
+        ...
 
 
 @dataclass(frozen=True)
 class ThroughVolumes:
-    """Volumes ``array`` ``(T, K, J, I)`` over time; all prompts belong to volume ``prompted``."""
+    """Volumes ``array`` over time; all prompts belong to volume ``prompted``."""
 
-    array: Array
+    array: Volumes
     affine: Array
     name: str
     prompted: int = 0
 
     @property
     def rows(self) -> Sequence[Slices]:
-        grid = Image(self.array[0], self.affine)
-        j, i = grid.spacing[1], grid.spacing[0]
-        return [_Moving(self.array[:, k], (j, i)) for k in range(self.array.shape[1])]
+        i, j = np.linalg.norm(self.affine[:3, :2], axis=0).tolist()
+        return [_Moving(self.array, k, (j, i)) for k in range(self.array.shape[1])]
 
     def still(self, place: int) -> Image:
         return Image(self.array[place], self.affine, name=self.name)
 
     def place_of(self, prompt: Prompt) -> int:
-        if not 0 <= self.prompted < len(self.array):
+        count = self.array.shape[0]
+        if not 0 <= self.prompted < count:
             raise InputError(
                 f"There is no frame {self.prompted} in '{self.name}': it has frames 0 to "
-                f"{len(self.array) - 1}."
+                f"{count - 1}."
             )
         return self.prompted
 
 
 @dataclass(frozen=True)
 class _Moving:
-    """One slice position over time: ``array`` ``(T, J, I)``."""
+    """Slice position ``k`` over time."""
 
-    array: Array
+    array: Volumes
+    k: int
     spacing: tuple[float, float]
     channels = 1
     film = True
@@ -141,15 +155,14 @@ class _Moving:
 
     @property
     def count(self) -> int:
-        return len(self.array)
+        return self.array.shape[0]
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.array.shape[1], self.array.shape[2]
+        return self.array.shape[2], self.array.shape[3]
 
     def pixels(self, index: int) -> Array:
-        picture: Array = self.array[index]
-        return picture
+        return self.array[index, self.k]
 
 
 def _one_place(prompt: Prompt, along: Array, count: int) -> int:

@@ -15,12 +15,13 @@ from ..image import Image
 from ..io import Segmentation, write_segmentation
 from ..io.files import suffix
 from ..io.films import is_film, open_film
-from ..io.images import read_over_time
+from ..io.over_time import open_over_time
 from ..io.tracks import kind_of, write_labels, write_pictures, write_video
 from . import following
 from .asked import seeds, structures
 from .edit import new_segment
 from .segment import check_place, open_image
+from .terminal import say
 
 
 def run(options: argparse.Namespace) -> None:
@@ -51,9 +52,12 @@ def run(options: argparse.Namespace) -> None:
 def _course(options: argparse.Namespace) -> Course:
     if is_film(options.image):
         return ThroughFilm(open_film(options.image))
-    raw = read_over_time(options.image)
-    if raw is not None:
-        return ThroughVolumes(raw.array[..., 0], raw.affine, raw.name, options.frame or 0)
+    notes: list[str] = []
+    course = open_over_time(options.image, notes, prompted=options.frame or 0, grey=options.grey)
+    if course is not None:
+        for note in notes:
+            say(f"Note: {note}", options.quiet)
+        return course
     options.frame = None
     image = open_image(options)
     if not image.time_axis and image.shape[0] > 1:

@@ -41,7 +41,7 @@ def read(path: Path, *, series: str | None = None, uneven: str = "refuse") -> Ra
     _check_alike(slices, path.name)
     stacks = _by_position(_without_copies(slices, notes), path.name)
     frames = len(stacks[0])
-    array = np.stack([_pixels([stack[t] for stack in stacks]) for t in range(frames)])
+    array = np.stack([pixels([stack[t] for stack in stacks]) for t in range(frames)])
     array, affine = _place(stacks, array, uneven, path.name, notes)
     if frames > 1:
         notes.append(f"{frames} frames at each position, in the order of their time.")
@@ -56,10 +56,10 @@ def _to_ras(lps: Array) -> Array:
 def _single(item: Slice, name: str, notes: list[str]) -> Raw:
     """One file: a slice, a 2D + time sequence, or an enhanced multi-frame volume."""
     frames = item.size[2]
-    volume = item.tags.get("0008|0016", "").split("5.1.4.1.1.")[-1] in VOLUMES
+    volume = is_volume(item)
     if frames > 1 and volume:
         check_frames(item)
-    array = _pixels([item])
+    array = pixels([item])
     if frames > 1 and volume:
         return Raw(array[None], _to_ras(item.grid), name, item.modality or None, notes)
     if frames > 1:
@@ -72,7 +72,7 @@ def _single(item: Slice, name: str, notes: list[str]) -> Raw:
         notes.append(_rate(item, frames))
     else:
         array = array[None]
-    return Raw(array, _to_ras(_flat_grid(item, notes)), name, item.modality or None, notes)
+    return Raw(array, film_grid(item, notes), name, item.modality or None, notes)
 
 
 def _rate(item: Slice, frames: int) -> str:
@@ -100,7 +100,17 @@ def _grid(item: Slice, step: Array) -> Array:
     return grid
 
 
-def _pixels(slices: list[Slice]) -> Array:
+def is_volume(item: Slice) -> bool:
+    """True for a class of files whose frames are slices of a volume."""
+    return item.tags.get("0008|0016", "").split("5.1.4.1.1.")[-1] in VOLUMES
+
+
+def film_grid(item: Slice, notes: list[str]) -> Array:
+    """IJK to RAS mm of a slice or the frames of a film."""
+    return _to_ras(_flat_grid(item, notes))
+
+
+def pixels(slices: list[Slice]) -> Array:
     """``(K, J, I, C)`` of rescaled pixels; int16 where it suffices, float32 for fractions."""
     planes = []
     for item in slices:

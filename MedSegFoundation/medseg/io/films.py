@@ -44,17 +44,22 @@ class Reader(Protocol):
 
 
 class Film:
-    """A film as `medseg.slices.Slices`, pixels of 1 mm, grey ``(A, B)`` or RGB ``(A, B, 3)``.
+    """A film as `medseg.slices.Slices`, grey ``(A, B)`` or RGB ``(A, B, 3)``.
 
-    Whatever its length, it holds the frames that were asked for last, and no others.
+    ``spacing``: pixel size (a, b) in mm. Whatever its length, it holds the frames that were asked
+    for last, and no others.
     """
 
     film = True
-    modality = None
-    spacing = (1.0, 1.0)
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        spacing: tuple[float, float] = (1.0, 1.0),
+        modality: str | None = None,
+    ) -> None:
         self._reader = reader
+        self.spacing, self.modality = spacing, modality
         self._kept: OrderedDict[int, Array] = OrderedDict()
         first = next(iter(reader.read(0, 1)))[1]
         self._most = max(KEPT_FRAMES, KEPT_BYTES // first.nbytes)

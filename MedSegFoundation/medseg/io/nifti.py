@@ -30,6 +30,8 @@ TYPES = {
     1280: ("u8", 1),
     2304: ("u1", 4),
 }
+#: Bytes of the longer header, that of NIfTI-2.
+HEADER = 540
 #: Largest size along an axis.
 LONGEST = 32767
 #: Unit code -> millimetres.
@@ -52,6 +54,27 @@ class _Header:
     sform: Array
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where the voxels of a file are: ``shape`` ``(T, K, J, I, C)`` from byte ``offset`` on."""
+
+    shape: tuple[int, int, int, int, int]
+    dtype: str
+    offset: int
+    affine: Array
+    notes: list[str]
+    header: _Header
+
+    @property
+    def bytes(self) -> int:
+        """Of all voxels."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    def rescaled(self, array: Array) -> Array:
+        """Values as the header means them, float32 when it rescales."""
+        return _rescaled(array, self.header, self.shape[-1])
+
+
 def read(path: Path) -> Raw:
     """Voxels (rescaled to float32 when the header says so) and affine of a NIfTI file.
 
@@ -60,6 +83,14 @@ def read(path: Path) -> Raw:
     data: bytes | bytearray = read_bytes(path)
     if data[:2] == b"\x1f\x8b":
         data = inflate(bytes(data), path)
+    found = layout(data, path)
+    array = voxels(data, found.offset, found.dtype, math.prod(found.shape), path)
+    rescaled = found.rescaled(array.reshape(found.shape))
+    return Raw(rescaled, found.affine, path.name, notes=found.notes)
+
+
+def layout(data: bytes | bytearray, path: Path) -> Layout:
+    """What a file's first `HEADER` bytes say; raises `InputError` for what is not read."""
     header = _header(data, path)
     dim = [n if a < header.dim[0] else 1 for a, n in enumerate((*header.dim[1:8],))]
     if not 1 <= header.dim[0] <= 7 or min(dim) < 1:
@@ -76,11 +107,9 @@ def read(path: Path) -> Raw:
         )
     kind, channels = TYPES[header.code]
     shape = (dim[3], dim[2], dim[1], dim[0], channels)
-    array = voxels(data, header.offset, header.order + kind, math.prod(shape), path)
     notes: list[str] = []
     affine = complete_axes(_affine(header, dim, notes), header.dim[0])
-    raw = Raw(_rescaled(array.reshape(shape), header), affine, path.name, notes=notes)
-    return raw
+    return Layout(shape, header.order + kind, header.offset, affine, notes, header)
 
 
 def _header(data: bytes | bytearray, path: Path) -> _Header:
@@ -144,11 +173,11 @@ def _header_2(data: bytes | bytearray, order: str) -> _Header:
     )
 
 
-def _rescaled(array: Array, header: _Header) -> Array:
+def _rescaled(array: Array, header: _Header, channels: int) -> Array:
     """Apply slope and intercept; a slope of 0 or not a number means none."""
     slope = header.slope if np.isfinite(header.slope) else 0.0
     intercept = header.intercept if np.isfinite(header.intercept) else 0.0
-    if slope == 0 or (slope, intercept) == (1, 0) or array.shape[-1] > 1:
+    if slope == 0 or (slope, intercept) == (1, 0) or channels > 1:
         return array
     scaled = array * np.float64(slope) + intercept
     return scaled.astype(np.float32)

@@ -37,7 +37,7 @@ def to_image(raw: Raw, *, frame: int | None = None, grey: bool = False) -> Image
     """
     notes = list(raw.notes)
     array, affine, time_axis = _pick_frame(raw, frame, notes)
-    array = _finite(_one_channel(array, raw, grey, notes), raw.name, notes)
+    array = finite(one_channel(array, raw, grey, notes), raw.name, notes)
     if sheared(affine, raw.name):
         array, affine = orthogonalise(array, affine)
         notes.append(SHEAR_NOTE)
@@ -101,8 +101,8 @@ def _pick_frame(raw: Raw, frame: int | None, notes: list[str]) -> tuple[Array, A
     return raw.array[:, 0], affine, True
 
 
-def _one_channel(array: Array, raw: Raw, grey: bool, notes: list[str]) -> Array:
-    """``(K, J, I, C)`` to ``(K, J, I)``."""
+def one_channel(array: Array, raw: Raw, grey: bool, notes: list[str]) -> Array:
+    """``(K, J, I, C)`` to ``(K, J, I)``; `InputError` for colour, unless ``grey``."""
     channels = array.shape[-1]
     if channels == 1:
         return array[..., 0]
@@ -125,7 +125,7 @@ def _one_channel(array: Array, raw: Raw, grey: bool, notes: list[str]) -> Array:
     return np.rint(weighted).astype(array.dtype)
 
 
-def _finite(array: Array, name: str, notes: list[str]) -> Array:
+def finite(array: Array, name: str, notes: list[str]) -> Array:
     """Whole numbers as they are, fractions as float32 without NaN and infinity."""
     if array.dtype.kind == "b":
         return array.astype(np.uint8)
