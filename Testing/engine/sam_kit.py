@@ -95,11 +95,25 @@ def sam2(seed=0, size=64):
     return amplified(_lively(transformers.Sam2VideoModel(config)))
 
 
-def edgetam(seed=0, size=64):
+def repvit(size=64):
+    """EdgeTAM's own encoder, which timm makes."""
+    side = size // 16
+    backbone = transformers.TimmWrapperConfig(
+        architecture="repvit_m1",
+        model_args={"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]},
+    )
+    return transformers.EdgeTamVisionConfig(
+        backbone_config=backbone,
+        backbone_feature_sizes=[[side * 4] * 2, [side * 2] * 2, [side] * 2],
+        fpn_hidden_size=WIDTH,
+    )
+
+
+def edgetam(seed=0, size=64, vision=None):
     """EdgeTAM's memory behind SAM 2's encoder (its own needs timm and torchvision)."""
     prompt, decoder = _parts(size)
     config = transformers.EdgeTamVideoConfig(
-        vision_config=_hiera(size),
+        vision_config=_hiera(size) if vision is None else vision,
         prompt_encoder_config=prompt,
         mask_decoder_config=decoder,
         image_size=size,
