@@ -4,9 +4,15 @@ import pytest
 
 pytest.importorskip("transformers", reason="transformers is not installed")
 
+import json
+
 import numpy as np
 import sam_kit as kit
+import SimpleITK as sitk
 from medseg import Image, ModelError, Point
+from medseg.cli import STOPPED, main
+from medseg.io import read_labels
+from medseg.io.found import FoundFile
 from medseg.memory import RECENT
 from medseg.models.sam.families import FAMILIES
 from medseg.models.sam.model import OpenSam
@@ -161,3 +167,39 @@ def test_another_candidate_may_be_taken(network):
     assert (here.segment(click)[SEED] == masks[2]).all()
     assert (masks[2] != masks[0]).any()
     here.ahead.wait(60)
+
+
+def test_a_command_that_was_stopped_goes_on_without_decoding_again(tmp_path, monkeypatch):
+    film = tmp_path / "film"
+    film.mkdir()
+    for n, frame in enumerate(FRAMES):
+        sitk.WriteImage(sitk.GetImageFromArray(frame), str(film / f"{n:02}.png"))
+    kit.saved(kit.sam2(), tmp_path / "tiny")
+    seeds = []
+    for name, centre in (("a", (18, 20)), ("b", (30, 30))):
+        path = tmp_path / f"{name}.png"
+        sitk.WriteImage(sitk.GetImageFromArray(kit.disk(centre=centre).astype(np.uint8)), str(path))
+        seeds += ["--segment", name, "--mask", f"{SEED}={path}"]
+    command = ["track", str(film), *seeds, "--model", f"sam2:{tmp_path / 'tiny'}", "--quiet"]
+    assert main([*command, "-o", str(tmp_path / "whole.nii")]) == 0
+
+    put, follow, answers, decoded = FoundFile.put, Steps.follow, [], []
+
+    def stopped(self, *answer):
+        answers.append(answer)
+        if len(answers) > 16:
+            raise KeyboardInterrupt
+        put(self, *answer)
+
+    monkeypatch.setattr(FoundFile, "put", stopped)
+    assert main([*command, "-o", str(tmp_path / "again.nii")]) == STOPPED
+    assert not (tmp_path / "again.nii").exists()
+    monkeypatch.setattr(FoundFile, "put", put)
+    monkeypatch.setattr(Steps, "follow", lambda *given: decoded.append(1) or follow(*given))
+    assert main([*command, "-o", str(tmp_path / "again.nii")]) == 0
+    assert len(decoded) == 2 * (COUNT - 1) - 14  # two of the answers were the masks given
+    whole, again = (read_labels(tmp_path / f"{name}.nii").array for name in ("whole", "again"))
+    assert (whole == again).all()
+    told = [json.loads((tmp_path / f"{n}.nii.json").read_text()) for n in ("whole", "again")]
+    assert told[0] == told[1]
+    assert [each["rules"]["memory"] for each in told[0]["objects"]] == ["fifo"] * 2
