@@ -26,7 +26,7 @@ class PropagateSection(Part):
         self._drawn: tuple[Any, ...] = ()
         self.views = ViewChoice()
         form.addRow(_("Along:"), named(self.views.combo, _("Along")))
-        tip = _("Go from the prompted frames of the sequence to the others. It cannot be undone.")
+        tip = _("Go from the prompted frames of the sequence to the others.")
         self.in_time = named(qt.QCheckBox(_("Through time")), _("Through time"), tip)
         form.addRow(self.in_time)
         self.first, self.first_here = self._limit(form, _("From:"))
@@ -36,6 +36,9 @@ class PropagateSection(Part):
         form.addRow(_("Direction:"), self.direction)
         self.start = named(qt.QPushButton(), _("Propagate"))
         form.addRow(self.start)
+        tip = _("Put back what was in the frames before. Frames that were changed since stay.")
+        self.back = named(qt.QPushButton(_("Take the run back")), _("Take the run back"), tip)
+        form.addRow(self.back)
         self.strip = named(
             qt.QLabel(),
             _("Confidence per slice"),
@@ -51,6 +54,7 @@ class PropagateSection(Part):
         self.on(self.first_here, "clicked()", lambda: self._here(self.first))
         self.on(self.last_here, "clicked()", lambda: self._here(self.last))
         self.on(self.start, "clicked()", self._go)
+        self.on(self.back, "clicked()", lambda: self.desk.take_run_back())
 
     def _limit(self, form: Any, label: str) -> tuple[Any, Any]:
         box, here = qt.QSpinBox(), qt.QPushButton(_("Here"))
@@ -89,6 +93,7 @@ class PropagateSection(Part):
         self.put(self.start, text=_("Propagate again") if again else _("Propagate"))
         tip = _("Carry the object from its prompted slices to the others of this range.")
         self.usable(self.start, tip, self._reason(view))
+        self.put(self.back, visible=desk.can_take_run_back)
         self._draw_strip(*span)
 
     @property

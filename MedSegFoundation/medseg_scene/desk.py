@@ -176,6 +176,15 @@ class Desk(Seat):
         """Carry the segment to the other frames of a sequence; see `LiveSession.track`."""
         return self._carry(lambda live, told: live.track(None, first, last, told))
 
+    @property
+    def can_take_run_back(self) -> bool:
+        """Whether `take_run_back` has something to take back."""
+        return self._live is not None and self._live.can_take_run_back
+
+    def take_run_back(self) -> Pending[Any]:
+        """Put back what was in the frames before `track`; see `LiveSession.take_run_back`."""
+        return self._ask(lambda live: live.take_run_back())
+
     def undo(self) -> None:
         """Take back what was asked last, or the last step of the editor."""
         self._try(self.editor.undo if self._live is None else self._live.undo)

@@ -64,6 +64,24 @@ def test_the_frames_are_followed_from_the_prompted_one(film):
         assert i.mean() == pytest.approx(14 + 2 * number, abs=1.5)
 
 
+def test_a_run_is_taken_back_with_a_button(film):
+    section = film.panel("propagate").top
+    assert section.back.isHidden()
+    film.click(0, 20, 14)
+    section.in_time.setChecked(True)
+    film.settle()
+    section.start.click()
+    film.settle()
+    assert not section.back.isHidden()
+    section.back.click()
+    film.settle()
+    assert section.back.isHidden()
+    for number in range(COUNT):
+        film.browser.SetSelectedItemNumber(number)
+        film.settle()
+        assert film.mask().any() == (number == 0)
+
+
 def test_here_is_the_shown_frame(film):
     section = film.panel("propagate").top
     film.click(0, 20, 14)
