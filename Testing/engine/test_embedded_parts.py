@@ -7,6 +7,7 @@ from medseg.models.embedded import regions, seeds
 from medseg.models.embedded.cut import smooth_cut
 from medseg.models.embedded.features import geodesic
 from medseg.models.embedded.grid import Window
+from medseg.models.embedded.groups import allowed
 from phantoms import affine, ball, image, turned
 
 ONE = (1.0, 1.0, 1.0)
@@ -82,8 +83,7 @@ def test_the_voxels_of_a_turned_box():
     within = np.abs(scan.ijk_to_ras(every[:, ::-1]) - centre) <= size / 2
     assert as_set(found.inner) == as_set(every[within.all(1)])
     assert not as_set(found.outer) & as_set(found.inner)
-    allowed = found.limit.allows(every)
-    np.testing.assert_array_equal(allowed, within.all(1))
+    np.testing.assert_array_equal(allowed([found.limit], every), within.all(1))
 
 
 def test_a_large_box_is_sampled_evenly(monkeypatch):
@@ -111,9 +111,3 @@ def test_a_line_between_points_has_no_gaps():
     line = seeds._joined(np.array([[0.0, 0, 0], [5, 9, 2], [5, 9, 9]]))
     assert np.abs(np.diff(line, axis=0)).max() <= 0.5
     assert line[-1].tolist() == [5, 9, 9]
-
-
-def test_the_largest_part_of_sampled_voxels():
-    part = np.array([[0, 0, 0], [0, 0, 2], [0, 2, 2], [8, 8, 8]])
-    kept = regions._largest_part(part, np.array([2, 2, 2]))
-    assert as_set(kept) == as_set(part[:3])

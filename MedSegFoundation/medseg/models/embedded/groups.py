@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...image import Array
+from .enclosed import Found
 from .features import SeedModel
 
 Seeds = NDArray[np.intp]
@@ -21,20 +23,32 @@ class Limit:
     """A box that the object does not leave, in voxel coordinates (k, j, i).
 
     ``to_box`` maps ``voxel - centre`` to box coordinates, inside from -1 to 1 on each axis. A box
-    drawn in a slice has one ``flat`` axis and limits that slice only.
+    drawn in a slice has one ``flat`` axis and limits that slice only; in others the object may go
+    on as it will.
     """
 
     centre: Array
     to_box: Array
     flat: int | None
 
-    def allows(self, voxels: Array) -> Array:
-        """True for each of the voxels ``(N, 3)`` that may belong to the object."""
-        place = np.abs((voxels - self.centre) @ self.to_box.T)
+    def concerns(self, voxels: Array) -> Array:
+        """True for each of the voxels ``(N, 3)`` that it says something about."""
         if self.flat is None:
-            return np.asarray(place.max(1) <= 1)
-        others = np.delete(place, self.flat, axis=1).max(1)
-        return np.asarray((place[:, self.flat] > 1) | (others <= 1))
+            return np.ones(len(voxels), bool)
+        return np.asarray(np.abs((voxels - self.centre) @ self.to_box[self.flat]) <= 1)
+
+    def holds(self, voxels: Array) -> Array:
+        """True for each of the voxels ``(N, 3)`` in the box."""
+        return np.asarray(np.abs((voxels - self.centre) @ self.to_box.T).max(1) <= 1)
+
+
+def allowed(limits: Sequence[Limit], voxels: Array) -> Array:
+    """True for voxels ``(N, 3)`` that no limit concerns, or that lie in a box."""
+    concerned, held = np.zeros(len(voxels), bool), np.zeros(len(voxels), bool)
+    for limit in limits:
+        concerned |= limit.concerns(voxels)
+        held |= limit.holds(voxels)
+    return held | ~concerned
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,8 @@ class Group:
     ``model``: intensity and size around them. ``against``: ``(M, 3)`` voxels the same prompt
     shows to be outside (around a box or a loop), possibly none. ``depth``: for a click that
     corrects a mask, how far in mm the wrong part reaches around it in every direction, else 0.
-    ``guess``: for a first click whose size was searched.
+    ``guess``: for a first click whose size was searched. ``found``: what an including box or loop
+    encloses.
     """
 
     seeds: Seeds
@@ -69,6 +84,12 @@ class Group:
     limit: Limit | None = None
     depth: float = 0.0
     guess: Guess | None = None
+    found: Found | None = None
+
+    @property
+    def encloses(self) -> bool:
+        """A box or loop that is no slice of something larger: it decides alone."""
+        return self.found is not None and not self.found.in_slice
 
     @property
     def is_click(self) -> bool:

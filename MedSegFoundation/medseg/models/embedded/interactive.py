@@ -16,9 +16,10 @@ from ...patch import bounding_box
 from ...prompts import Prompt, to_dict
 from .corrections import corrected
 from .cut import smooth_cut
+from .enclosed import SURE
 from .features import Prepared, prepare
 from .grid import Box, Field, Window
-from .groups import Group
+from .groups import Group, Limit, allowed
 from .maps import PRIOR, GroupMaps, Scene, View, group_maps, stack, window_for
 from .refine import NOTHING, Part, to_voxels
 from .seeds import from_mask, group
@@ -100,14 +101,14 @@ class Interactive:
         prior = 2 * window.shrink(before) - 1 if before is not None and before.any() else None
         scales = [self._scales.get(key, 0.0) for key in keys]
         view = View(scene, groups, maps, stack(scene, groups, maps, prior), newest, scales)
-        odds = self._decide(view)
+        odds = self._odds(view)
         self._scales.update(zip(keys, view.scales, strict=True))
         local = prior is not None and groups[newest].is_click
         if local:
             odds = corrected(view, odds)
-        for g in groups:
-            if g.limit is not None:
-                odds[~g.limit.allows(window.centres()).reshape(odds.shape)] = -4.0
+        limits = [g.limit for g in groups if g.limit is not None]
+        if limits:
+            odds[~allowed(limits, window.centres()).reshape(odds.shape)] = -4.0
         u = cut_of(odds, scene)
         if groups[newest].guess is not None and _cut_off(u > 0.5, window, self._image.shape):
             groups[newest] = self._groups[keys[newest]] = _with_more_room(groups[newest])
@@ -117,21 +118,23 @@ class Interactive:
         near = may > 0 if local else (u > NOTHING) | ((prior > -1) if prior is not None else False)
         part = Part.around(near, window)
         if part is not None:
-            new = self._limited(to_voxels(u, part, self._prepared), part.box, groups)
-            if prior is not None:
+            new = _limited(to_voxels(u, part, self._prepared), part.box, limits)
+            if groups[newest].encloses:
+                new = new if _holds_all(groups, newest) else new | mask[part.box]
+            elif prior is not None:
                 changed = part.wanted(part.view.grow(may[part.wide]) > 0)
                 new = np.where(changed, new, mask[part.box])
             mask[part.box] = new
         return _tidy(mask, groups, start)
 
-    def _limited(self, new: Mask, box: Box, groups: Sequence[Group]) -> Mask:
-        """Without the voxels that a box or loop among the prompts leaves out."""
-        start = [side.start for side in box]
-        for g in groups:
-            if g.limit is not None:
-                inside = np.argwhere(new)
-                new[tuple(inside[~g.limit.allows(inside + start)].T)] = False
-        return new
+    def _odds(self, view: View) -> Field:
+        """Log odds of the window; a box or loop decides about what it encloses."""
+        found, window = view.groups[view.newest].found, view.scene.window
+        if found is None:
+            return self._decide(view)
+        rest = self._decide(view).ravel() if found.in_slice else -SURE
+        points = self._image.ijk_to_ras(window.centres()[:, ::-1])
+        return found.at(points, rest).reshape(window.shape).astype(np.float32)
 
     def _maps(
         self, window: Window, keys: list[str], groups: list[Group]
@@ -170,6 +173,21 @@ def _with_more_room(click: Group) -> Group:
     room = -(-(click.guess.high - click.guess.low) // 2)
     low, high = click.guess.low - room, click.guess.high + room
     return replace(click, guess=replace(click.guess, low=low, high=high))
+
+
+def _limited(new: Mask, box: Box, limits: Sequence[Limit]) -> Mask:
+    """Without the voxels that the boxes and loops among the prompts leave out."""
+    if limits:
+        inside = np.argwhere(new)
+        new[tuple(inside[~allowed(limits, inside + [side.start for side in box])].T)] = False
+    return new
+
+
+def _holds_all(groups: Sequence[Group], newest: int) -> bool:
+    """Whether a box is about the whole object: all that was prompted as inside lies in it."""
+    limit = groups[newest].limit
+    assert limit is not None
+    return all(limit.holds(g.seeds).all() for g in groups if g.include)
 
 
 def _digest(mask: Mask) -> str:

@@ -35,7 +35,7 @@ def group(
     taken to be about something larger than the object itself, unless the image stays the same up
     to the mask.
     """
-    found = _group(prompt, image, prepared)
+    found = _group(prompt, image, prepared, earlier)
     object_models = [g.model for g in earlier if g.include]
     if not object_models or isinstance(prompt, Box | Lasso):
         return found
@@ -51,11 +51,11 @@ def group(
     return replace(found, model=model)
 
 
-def _group(prompt: Prompt, image: Image, prepared: Prepared) -> Group:
+def _group(prompt: Prompt, image: Image, prepared: Prepared, earlier: Sequence[Group]) -> Group:
     if isinstance(prompt, Box):
-        return from_box(prompt, image, prepared)
+        return from_box(prompt, image, prepared, earlier)
     if isinstance(prompt, Lasso):
-        return from_lasso(prompt, image, prepared)
+        return from_lasso(prompt, image, prepared, earlier)
     if isinstance(prompt, Scribble):
         return _from_scribble(prompt, image, prepared)
     if isinstance(prompt, Point):
