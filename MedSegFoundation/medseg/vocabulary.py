@@ -177,6 +177,36 @@ CT_TERMS = (
         about="both lungs with their small vessels; not the windpipe and not large vessels",
     ),
     Term(
+        "left lung",
+        (
+            "lung left",
+            "linke Lunge",
+            "linker Lungenflügel",
+            "poumon gauche",
+            "pulmón izquierdo",
+        ),
+        ANATOMY,
+        _LUNG,
+        LEFT,
+        colour=_LUNG_COLOUR,
+        about="the part of lung on the patient's left",
+    ),
+    Term(
+        "right lung",
+        (
+            "lung right",
+            "rechte Lunge",
+            "rechter Lungenflügel",
+            "poumon droit",
+            "pulmón derecho",
+        ),
+        ANATOMY,
+        _LUNG,
+        RIGHT,
+        colour=_LUNG_COLOUR,
+        about="the part of lung on the patient's right",
+    ),
+    Term(
         "soft tissue",
         (
             "lean tissue",

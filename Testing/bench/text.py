@@ -33,9 +33,14 @@ from ct_phantom import Phantom, phantom  # noqa: E402
 
 DOCS = ROOT / "docs" / "accuracy.md"
 BEGIN, END = "<!-- text tables -->", "<!-- /text tables -->"
-TERMS = ("air", "body", "bone", "fat", "lung", "soft tissue")
+TERMS = ("air", "body", "bone", "fat", "lung", "left lung", "right lung", "soft tissue")
 #: Labels of TotalSegmentator that make up a term, and those that lie wholly within one.
-MADE_OF = {"lung": ("lung",), "bone": ("vertebrae", "rib", "hip", "femur", "sacrum")}
+MADE_OF = {
+    "lung": ("lung",),
+    "left lung": ("lung_upper_lobe_left", "lung_lower_lobe_left"),
+    "right lung": ("lung_upper_lobe_right", "lung_middle_lobe_right", "lung_lower_lobe_right"),
+    "bone": ("vertebrae", "rib", "hip", "femur", "sacrum"),
+}
 SOFT = ("spleen", "kidney", "liver", "pancreas", "aorta", "gluteus", "autochthon", "iliopsoas")
 CONDITIONS = {
     "3 mm, noise 15 HU": {},
@@ -94,7 +99,7 @@ def real(folder: Path) -> Iterator[tuple[str, list[str]]]:
         series = files / "dicom" / "CT"
         image = read_image(series if series.exists() else files / "nifti" / "CT_image.nii.gz")
         tumour = read_labels(files / "nifti" / "CT_mask.nii.gz", image).array > 0
-        truth = {"lung": np.zeros_like(tumour)}
+        truth = dict.fromkeys(("lung", "left lung", "right lung"), np.zeros_like(tumour))
         yield f"{patient} (thigh)", scored(image, truth, {"soft tissue": tumour, "body": tumour})
     files = folder / "dicom_seg"
     image = read_image(files / "ct")
@@ -111,7 +116,15 @@ def made() -> Iterator[tuple[str, list[str]]]:
     """The phantom under each condition."""
     for name, how in CONDITIONS.items():
         one: Phantom = phantom(**how)  # type: ignore[arg-type]
-        yield f"phantom, {name}", scored(one.image, one.truth, {})
+        yield f"phantom, {name}", scored(one.image, {**one.truth, **sides(one)}, {})
+
+
+def sides(one: Phantom) -> dict[str, Mask]:
+    """The lungs of a phantom, whose middle is R = 0."""
+    k, j, i = np.indices(one.image.shape)
+    right = one.image.ijk_to_ras(np.stack([i, j, k], axis=-1))[..., 0] > 0
+    lung = one.truth["lung"]
+    return {"left lung": lung & ~right, "right lung": lung & right}
 
 
 def main() -> int:

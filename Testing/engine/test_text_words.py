@@ -38,6 +38,11 @@ from medseg.vocabulary import (
         ("Lunge", "lung"),
         ("poumons", "lung"),
         ("pulmón", "lung"),
+        ("Left lung", "left lung"),
+        ("lung (right)", "right lung"),
+        ("rechter Lungenflügel", "right lung"),
+        ("poumon gauche", "left lung"),
+        ("lung_left", "left lung"),
         ("bones", "bone"),
         ("Knochen", "bone"),
         ("os", "bone"),
@@ -87,7 +92,7 @@ def test_every_term_has_codes_a_colour_and_says_what_it_holds():
     [
         ("lnug", "does not know 'lnug'; did you mean 'lung'?"),
         ("liver", "TotalSegmentator, VISTA3D or VoxTell may find it by name"),
-        ("left lung", "(it knows only lung as a whole); TotalSegmentator, VISTA3D or VoxTell"),
+        ("lingula of the lung", "(it knows only lung as a whole); TotalSegmentator, VISTA3D or"),
         ("left kidney", "TotalSegmentator, VISTA3D or VoxTell may find it by name"),
         ("liver metastases", "VISTA3D (tumours of lung, liver, pancreas, colon and bone) or"),
         ("hip implant cup", "TotalSegmentator"),
@@ -159,7 +164,7 @@ def test_nothing_found_travels_as_what_it_is():
 
 def test_models_says_how_many_words_and_which(capsys):
     assert main(["models"]) == 0
-    assert "text (7 terms)" in capsys.readouterr().out
+    assert "text (9 terms)" in capsys.readouterr().out
     assert main(["models", "--json"]) == 0
     listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     embedded = next(one for one in listed if one["name"] == "geodesic-cut")

@@ -67,8 +67,10 @@ def _trunk(scan: Scan, solid: Mask) -> Mask:
         return cores
     numbers = np.arange(1, count + 1)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    tissue = ndimage.mean((scan.low > -200) & (scan.low < 200), labels, numbers)
-    bone = ndimage.mean(scan.low > 250, labels, numbers)
+    core = labels > 0
+    values, parts = scan.low[core], labels[core]
+    tissue = ndimage.mean((values > -200) & (values < 200), parts, numbers)
+    bone = ndimage.mean(values > 250, parts, numbers)
     likely = np.where(tissue > 0.4, sizes, 0)
     if not likely.any():
         return np.zeros_like(cores)
@@ -103,7 +105,8 @@ def _cut_lungs(scan: Scan, mask: Mask, solid: Mask, outside: Mask) -> Mask:
     labels, count = scan.label(scan.opened(air, CUT_MM))
     if not count:
         return labels > 0
-    bright = ndimage.median(scan.low, labels, np.arange(1, count + 1))
+    thick = labels > 0
+    bright = ndimage.median(scan.low[thick], labels[thick], np.arange(1, count + 1))
     near = ndimage.maximum_filter(labels, 1 + 2 * round(2 * CUT_MM / min(scan.spacing)))
     rim = np.where((solid | outside) & (scan.low > LOWEST + 1), near, 0).ravel()
     walls = np.bincount(rim, minlength=count + 1)[1:]

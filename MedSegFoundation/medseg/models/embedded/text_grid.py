@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -16,6 +17,8 @@ from .grid import Field
 BLOCK_MM, MOST_BLOCKS = 2.0, 4_000_000
 #: Hounsfield units outside of these say nothing more: padding below, metal above.
 LOWEST, HIGHEST = -1024.0, 3000.0
+#: No limit.
+ANY = np.inf
 #: Noise (HU) that thresholds bear; more is smoothed away first.
 BEARABLE = 20.0
 #: A number above this (HU) that fills the corners of the image is padding, not air.
@@ -26,7 +29,8 @@ class Scan:
     """The Hounsfield units of a CT.
 
     ``values``: of voxels, ``low``: means of blocks, both ``(K, J, I)``. ``spacing``: of a block,
-    (k, j, i) in mm. ``up``: the axis (0, 1, 2 = K, J, I) nearest to the patient's long axis.
+    (k, j, i) in mm. ``toward_right``: how much farther right (R of RAS, mm) the next block of each
+    axis lies. ``up``: the axis (0, 1, 2 = K, J, I) nearest to the patient's long axis.
     """
 
     def __init__(self, image: Image) -> None:
@@ -37,6 +41,7 @@ class Scan:
         k, j, i = (f * s for f, s in zip(self.factors, voxel_mm, strict=True))
         self.spacing = (k, j, i)
         self.block_ml = k * j * i / 1000
+        self.toward_right = image.affine[0, 2::-1] * self.factors
         self.low = _block_means(self.values, self.factors)
         _clear_padding(self.low, self.values)
         if self.noise > BEARABLE * np.prod(self.factors) ** 0.5:
@@ -63,11 +68,14 @@ class Scan:
 
     def shrunk(self, mask: Mask, mm: float) -> Mask:
         """Blocks of a mask that lie farther than ``mm`` from its border, along the axes."""
-        return self._slide(mask, mm, ndimage.minimum_filter1d)
+        return ~self.grown(~mask, mm)
 
     def grown(self, mask: Mask, mm: float) -> Mask:
         """Blocks that lie within ``mm`` of a mask, along the axes."""
-        return self._slide(mask, mm, ndimage.maximum_filter1d)
+        wide = mask.copy()
+        for axis, step in enumerate(self.spacing):
+            widen(wide, axis, round(mm / step))
+        return wide
 
     def opened(self, mask: Mask, mm: float) -> Mask:
         """A mask without what is thinner than twice ``mm``."""
@@ -76,14 +84,6 @@ class Scan:
     def closed(self, mask: Mask, mm: float) -> Mask:
         """A mask with its gaps and bays narrower than twice ``mm``."""
         return self.shrunk(self.grown(mask, mm), mm) | mask
-
-    def _slide(self, mask: Mask, mm: float, extreme: Any) -> Mask:
-        result = mask.astype(np.uint8)
-        for axis, step in enumerate(self.spacing):
-            reach = round(mm / step)
-            if reach and mask.shape[axis] > 1:
-                result = extreme(result, 2 * reach + 1, axis=axis, mode="nearest")
-        return np.asarray(result, dtype=bool)
 
     def label(self, mask: Mask, within_slices: bool = False) -> tuple[Array, int]:
         """Connected parts, numbered from 1; ``within_slices``: those of each axial slice."""
@@ -108,22 +108,47 @@ class Scan:
         box = bounding_box(sure | perhaps)
         if box is None:
             return found
+        lowest, highest = self._limit(lowest), self._limit(highest, math.floor)
         k, j, i = self.factors
         rows = slice(box[1].start * j, box[1].stop * j)
         columns = slice(box[2].start * i, box[2].stop * i)
         for plane in range(box[0].start, box[0].stop):
             part = (slice(plane * k, (plane + 1) * k), rows, columns)
+            some = perhaps[plane, box[1], box[2]]
             values = self.steady[part]
-            shape = values.shape[1:]
-            fits = (values >= lowest) & (values <= highest)
-            fits &= self._spread(perhaps[plane, box[1], box[2]], shape)
-            found[part] = fits | self._spread(sure[plane, box[1], box[2]], shape)
+            if some.any():
+                fits = values <= highest if highest < ANY else values >= lowest
+                if lowest > -ANY and highest < ANY:
+                    fits &= values >= lowest
+                fits &= self._spread(some, values.shape[1:])
+                found[part] = fits
+            found[part] |= self._spread(sure[plane, box[1], box[2]], values.shape[1:])
         return found
+
+    def dark(self, limit: float) -> Mask:
+        """Voxels below a limit (HU)."""
+        return np.asarray(self.steady < self._limit(limit))
+
+    def _limit(self, limit: float, rounded: Callable[[float], int] = math.ceil) -> float:
+        """The same limit for whole numbers, which are compared four times as fast with such."""
+        whole = np.issubdtype(self.steady.dtype, np.integer) and math.isfinite(limit)
+        return rounded(limit) if whole else limit
 
     def _spread(self, blocks: Mask, shape: tuple[int, ...]) -> Mask:
         """A plane of blocks as a plane of voxels."""
         _, j, i = self.factors
-        return blocks.repeat(j, 0)[: shape[0]].repeat(i, 1)[:, : shape[1]]
+        return blocks.repeat(i, 1)[:, : shape[1]].repeat(j, 0)[: shape[0]]
+
+
+def widen(mask: Mask, axis: int, reach: int) -> None:
+    """Let a mask reach so many voxels farther along an axis, both ways; in place."""
+    done, lines = 0, np.moveaxis(mask, axis, 0)
+    while done < reach:
+        step = min(2 * done + 1, reach - done)
+        before = np.moveaxis(mask.copy(), axis, 0)
+        lines[step:] |= before[:-step]
+        lines[:-step] |= before[step:]
+        done += step
 
 
 def _factors(shape: tuple[int, ...], spacing: tuple[float, ...]) -> tuple[int, int, int]:
@@ -142,9 +167,11 @@ def _block_means(values: Array, factors: tuple[int, int, int]) -> Field:
     starts = [np.arange(0, n, f) for n, f in zip(values.shape, factors, strict=True)]
     counts = [np.diff(np.append(s, n)) for s, n in zip(starts, values.shape, strict=True)]
     share = counts[1][:, None] * counts[2]
+    kind = int if np.issubdtype(values.dtype, np.integer) else float
+    low, high = kind(LOWEST), kind(HIGHEST)
     means = np.empty([len(s) for s in starts], np.float32)
     for plane, start in enumerate(starts[0]):
-        part = np.clip(values[start : start + factors[0]], LOWEST, HIGHEST)
+        part = np.clip(values[start : start + factors[0]], low, high)
         sums = np.add.reduceat(part.sum(0, dtype=np.float32), starts[1], 0)
         means[plane] = np.add.reduceat(sums, starts[2], 1) / (share * counts[0][plane])
     return means

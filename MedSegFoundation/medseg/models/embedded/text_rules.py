@@ -17,11 +17,11 @@ from scipy import ndimage
 from ...errors import NothingFoundError
 from ...image import Array, Image, Mask
 from .text_body import SKIN, Body, body
-from .text_grid import Scan
+from .text_grid import ANY, Scan, widen
+from .text_sides import right_side
 
 #: Least volume in ml that counts as found.
-LEAST = {"air": 0.5, "bone": 1.0, "lung": 20.0}
-ANY = 1e9
+LEAST = {"air": 0.5, "bone": 1.0, "lung": 20.0, "left lung": 10.0, "right lung": 10.0}
 #: Fat (HU), and what is brighter than gas beside tissue (half of both).
 FAT, GAS = (-190.0, -30.0), -500.0
 #: Lungs: darker than this; most of their inside is brighter than room air and darker than that.
@@ -56,6 +56,8 @@ class Rules:
             "body": lambda: self._body_voxels.copy(),
             "bone": lambda: self._bone_voxels.copy(),
             "fat": self._fat_voxels,
+            "left lung": lambda: self._lung_voxels() & ~self._right_voxels,
+            "right lung": lambda: self._lung_voxels() & self._right_voxels,
             "lung": self._lung_voxels,
             "soft tissue": self._soft_voxels,
         }
@@ -106,7 +108,8 @@ class Rules:
         """
         scan = self._scan
         labels, count = scan.label(self._body.mask & (scan.low > HARD))
-        peaks = np.asarray(ndimage.maximum(scan.low, labels, np.arange(1, count + 1)))
+        hard = labels > 0
+        peaks = np.asarray(ndimage.maximum(scan.low[hard], labels[hard], np.arange(1, count + 1)))
         core = np.where(ndimage.binary_erosion(labels > 0, border_value=1), labels, 0)
         middle = _mean(scan.low, core, count)
         spread = np.sqrt(np.maximum(_mean(np.square(scan.low), core, count) - middle**2, 0))
@@ -156,6 +159,14 @@ class Rules:
         return scan.voxels(scan.shrunk(lung, 2.0), edge, -ANY, LUNG)
 
     @cached_property
+    def _right_voxels(self) -> Mask:
+        """Voxels nearer to the right lung than to the left one."""
+        if not self._lung.any():
+            return np.zeros(self._scan.values.shape, bool)
+        right = right_side(self._scan, self._lung, self._body.mask)
+        return self._scan.voxels(right, np.zeros_like(right), -ANY, ANY)
+
+    @cached_property
     def _bone_voxels(self) -> Mask:
         scan, bone = self._scan, self._bone
         edge = scan.grown(bone, 2.0) & self._body.mask & ~bone
@@ -172,29 +183,27 @@ class Rules:
         """Without the border of gas and tissue, which is as bright as fat."""
         none = np.zeros_like(self._body.mask)
         found = self._scan.voxels(none, self._body.mask, *FAT) & self._body_voxels
-        air = self._scan.steady < SKIN
-        found &= ~self._beside(air)
-        found &= ~self._bone_voxels
+        air = self._beside(self._scan.dark(SKIN))
+        np.greater(found, air, out=found)
+        np.greater(found, self._bone_voxels, out=found)
         return found
 
     def _soft_voxels(self) -> Mask:
         none = np.zeros_like(self._body.mask)
         found = self._scan.voxels(none, self._body.mask, SKIN, ANY) & self._body_voxels
-        found &= ~self._fat_voxels()
-        found &= ~self._bone_voxels
-        found &= ~self._lung_voxels()
+        for other in (self._fat_voxels(), self._bone_voxels, self._lung_voxels()):
+            np.greater(found, other, out=found)
         return found
 
     def _beside(self, mask: Mask) -> Mask:
-        """Voxels next to a mask, or a millimetre from it; not along axes of thick voxels."""
-        wide = mask.copy()
-        for axis, mm in enumerate(self._voxel_mm):
-            for _ in range(max(1, round(1.0 / mm)) if mm <= THICK_MM else 0):
-                before = np.moveaxis(wide.copy(), axis, 0)
-                after = np.moveaxis(wide, axis, 0)
-                after[1:] |= before[:-1]
-                after[:-1] |= before[1:]
-        return wide
+        """A mask with the voxels next to it, or a millimetre from it; not along axes of thick
+        voxels. The mask itself is changed."""
+        reaches = [max(1, round(1.0 / mm)) if mm <= THICK_MM else 0 for mm in self._voxel_mm]
+        for plane in mask:  # in two dimensions first, as a plane stays in the processor's cache
+            widen(plane, 0, reaches[1])
+            widen(plane, 1, reaches[2])
+        widen(mask, 0, reaches[0])
+        return mask
 
 
 def _sizes(labels: Array, count: int) -> Array:
