@@ -6,6 +6,9 @@ import slicer
 from desk_kit import Bench
 from live_kit import Live, in_scene, record
 from medseg import Point
+from medseg.io import read_segmentation
+from medseg.record import TAG, Record
+from medseg_scene import Scripting
 from scene_kit import add_segmentation, box_mask, draw_by_hand
 
 COUNT, SIZE = 6, 40
@@ -249,3 +252,34 @@ def test_a_policy_is_refused_where_there_is_no_choice(film):
     prompt(film, 2)
     assert "has no memory policies" in str(film.wait_error(film.track(memory="sorted")))
     assert "has no memory policies" in str(film.wait_error(film.propagate(memory="sorted")))
+
+
+def test_clicks_and_hand_edits_keep_the_story_and_emptying_ends_it(film):
+    prompt(film, 2)
+    film.wait(film.propagate([1], last=2))
+    told = record(film).story
+    assert (told.along, told.seeds, told.first, told.last) == ("k", (1,), 0, 2)
+    assert sorted(told.confidence) == [0, 2]
+    wall = box_mask(film.image.shape, (0, 3), (0, 4), (0, 4))
+    draw_by_hand(film.editor, film.segmentation, film.segment_id, wall, film.image.affine)
+    film.turn()
+    film.wait(film.add(Point(film.image.ijk_to_ras([30, 30, 1]), include=False)))
+    assert in_scene(film)[wall].all()
+    assert record(film).story == told
+    film.wait(film.reset())
+    assert record(film).story is None
+
+
+def test_the_story_is_saved_with_the_segmentation(film, tmp_path):
+    prompt(film, 2)
+    film.wait(film.propagate([1]))
+    told = record(film).story
+    path = tmp_path / "a.seg.nrrd"
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    storage.SetFileName(str(path))
+    assert storage.WriteData(film.segmentation)
+    again = slicer.modules.segmentations.logic().LoadSegmentationFromFile(str(path))
+    assert again is not film.segmentation
+    assert Scripting().howPropagated(again, film.segment_id) == told
+    (segment,) = read_segmentation(path).segments
+    assert Record.loads(segment.tags[TAG]).story == told
