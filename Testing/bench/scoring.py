@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from cases import Case
 from medseg.evaluate import dice, evaluate
-from medseg.image import Image, Mask
+from medseg.image import Array, Image, Mask
 from medseg.model import Model
 from medseg.patch import bounding_box
 from medseg.prompts import Box, Prompt, Scribble
@@ -18,7 +18,15 @@ from medseg.session import Session
 
 #: How much farther out than the object every side of a box lies, as a part of its edge.
 BOXES = {"box, tight": 0.0, "box, 10 % loose": 0.1, "box, 20 % loose": 0.2}
+#: Each side on its own up to 10 % off, to either side.
+UNEVEN = "box, uneven"
+#: What needs no image: the ellipsoid inscribed in the tight box.
+ELLIPSOID = "ellipsoid in it"
+#: A tight box drawn in the middle slice only, and how that slice comes out; the ellipse in it.
+IN_SLICE, ELLIPSE = "box, one slice", "ellipse in it"
 SCRIBBLES = "human scribbles"
+#: All that is not a click, in the order of the table.
+OTHERS = ("box, tight", ELLIPSOID, *list(BOXES)[1:], UNEVEN, IN_SLICE, ELLIPSE, SCRIBBLES)
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,12 @@ def score(model: Model, case: Case, clicks: int) -> Iterator[Record]:
     if "box" in model.capabilities.prompts:
         for name, loose in BOXES.items():
             yield _prompted(model, case, name, [[box_around(case.truth, case.image, loose)]])
+        off = np.random.default_rng(0).uniform(-0.1, 0.1, (2, 3))
+        yield _prompted(model, case, UNEVEN, [[box_around(case.truth, case.image, off)]])
+        tight = box_around(case.truth, case.image, 0.0)
+        yield _record(model, case, ELLIPSOID, [dice(inscribed(tight, case.image), case.truth)], [0])
+        if case.image.shape[0] > 1:
+            yield from _in_slice(model, case)
     if "scribble" in model.capabilities.prompts and case.strokes:
         drawn = [
             [_scribble(include, case.image, True), _scribble(exclude, case.image, False)]
@@ -61,16 +75,49 @@ def score(model: Model, case: Case, clicks: int) -> Iterator[Record]:
         yield _prompted(model, case, SCRIBBLES, drawn)
 
 
-def box_around(truth: Mask, image: Image, loose: float) -> Box:
-    """The box of an object along the axes of its image; a single slice stays one."""
+def box_around(truth: Mask, image: Image, loose: float | Array) -> Box:
+    """The box of an object along the axes of its image; a single slice stays one.
+
+    ``loose``: how much farther out than the object each side lies, as a part of the edge; one
+    number, or ``(2, 3)`` for the low and the high sides along (i, j, k).
+    """
     found = bounding_box(truth)
     assert found is not None
     low = np.array([s.start - 0.5 for s in found])[::-1]
     high = np.array([s.stop - 0.5 for s in found])[::-1]
     spacing = np.array(image.spacing)
-    factor = np.where(np.array(image.shape[::-1]) > 1, 1 + 2 * loose, 1)
+    deep = np.array(image.shape[::-1]) > 1
+    below, above = deep * (high - low) * np.broadcast_to(loose, (2, 3))
+    low, high = low - below, high + above
     axes = image.affine[:3, :3] / spacing
-    return Box(image.ijk_to_ras((low + high) / 2), (high - low) * spacing * factor, axes)
+    return Box(image.ijk_to_ras((low + high) / 2), (high - low) * spacing, axes)
+
+
+def inscribed(box: Box, image: Image) -> Mask:
+    """The ellipsoid in a box, the ellipse in one that is drawn in a slice."""
+    assert box.axes is not None
+    ijk = np.stack(np.meshgrid(*map(np.arange, image.shape), indexing="ij"), -1)[..., ::-1]
+    place = (image.ijk_to_ras(ijk.reshape(-1, 3)) - box.center) @ box.axes
+    thick = np.where(np.array(image.shape[::-1]) > 1, box.size, np.inf)
+    away = np.square(place / (np.maximum(thick, 1e-6) / 2)).sum(1)
+    return np.asarray(away <= 1).reshape(image.shape)
+
+
+def _in_slice(model: Model, case: Case) -> Iterator[Record]:
+    """A tight box on the middle slice of a volume, and Dice there."""
+    slices = np.flatnonzero(case.truth.any((1, 2)))
+    middle = int(slices[len(slices) // 2])
+    only = np.zeros_like(case.truth)
+    only[middle] = case.truth[middle]
+    box = box_around(only, case.image, 0.0)
+    assert box.axes is not None
+    flat = Box(box.center, box.size * [1, 1, 0], box.axes)
+    session = Session(case.image, model)
+    seconds = session.add(flat).seconds
+    found = dice(session.mask[middle], only[middle])
+    yield _record(model, case, IN_SLICE, [found], [seconds])
+    plain = inscribed(box, case.image)[middle]
+    yield _record(model, case, ELLIPSE, [dice(plain, only[middle])], [0])
 
 
 def _scribble(mask: Mask, image: Image, include: bool) -> Scribble:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from medseg.evaluate import GOALS
-from scoring import BOXES, SCRIBBLES, Record
+from scoring import OTHERS, Record
 
 BEGIN, END = "<!-- tables -->", "<!-- /tables -->"
 CLICKS = (1, 3, 5, 10)
@@ -134,7 +134,7 @@ def _time(seconds: Sequence[float]) -> str:
 
 
 def _others(records: Sequence[Record], sets: list[str], ours: str) -> str:
-    kinds = [kind for kind in (*BOXES, SCRIBBLES) if any(r.prompt == kind for r in records)]
+    kinds = [kind for kind in OTHERS if any(r.prompt == kind for r in records)]
     if not kinds:
         return ""
     rows = [["set", *kinds]]
