@@ -67,9 +67,9 @@ class Story:
                 int(data["first"]),
                 int(data["last"]),
                 {str(key): str(text) for key, text in data["rules"].items()},
-                {int(n): float(sure) for n, sure in data["confidence"].items()},
+                {int(n): _fraction(sure) for n, sure in data["confidence"].items()},
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"The story of a propagation cannot be read ({error!r}).") from error
 
     def __str__(self) -> str:
@@ -79,3 +79,10 @@ class Story:
             f"{self.tracker}: {where} {self.first} to {self.last} from "
             f"{', '.join(map(str, self.seeds))}" + (f"; {rules}" if rules else "")
         )
+
+
+def _fraction(value: object) -> float:
+    sure = float(str(value))
+    if not 0 <= sure <= 1:
+        raise ValueError(f"confidence {sure}")
+    return sure

@@ -59,8 +59,16 @@ def test_a_story_travels_with_the_action_and_is_told_in_a_line():
     data = json.loads(json.dumps(sent.data()))
     assert from_data("accept", data, (3, 4, 5)).story == STORY
     assert str(STORY) == "geodesic-cut: slices along k 0 to 2 from 1; memory a|b"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"first": float("inf")}, {"confidence": {"0": float("nan")}}, {"seeds": 3}, {"rules": None}],
+)
+def test_a_story_that_is_none_is_refused(wrong):
     with pytest.raises(InputError, match="story of a propagation cannot be read"):
-        from_data("accept", {**data, "story": {"tracker": "x"}}, (3, 4, 5))
+        Story.from_dict({**STORY.to_dict(), **wrong})
+    assert Story.from_dict(json.loads(json.dumps(STORY.to_dict()))) == STORY
 
 
 def test_tags_hold_no_bar_and_name_the_algorithm(session):
