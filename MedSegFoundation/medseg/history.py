@@ -148,7 +148,7 @@ class History:
         mask = Bits.of(self.mask, box)
         yield None
         for bits in [*starts.items, mask]:
-            bits.pack()
+            yield from bits.packing()
             yield None
         yield {
             "prompts": [to_dict(p) for p in prompts.items],

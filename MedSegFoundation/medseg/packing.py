@@ -10,6 +10,7 @@ import base64
 import binascii
 import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,8 @@ from .patch import MaskPatch, bounding_box
 
 #: Most voxels that a mask from outside may have: 2048 x 2048 x 1024.
 MOST_VOXELS = 2**32
+#: Bytes that are compressed in one go by those who cannot wait.
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,16 @@ class Bits:
         start, size = _place(data, own)
         return cls(own, start, size, _inflated(str(data.get("bits", "")), size))
 
-    def pack(self) -> None:
-        """Compress it now; `to_dict` costs nothing then."""
-        self._text  # noqa: B018
+    def packing(self) -> Iterator[None]:
+        """Compress it now, stopping after each piece; `to_dict` costs nothing then."""
+        if "_text" in self.__dict__:
+            return
+        deflate, pieces = zlib.compressobj(1), []
+        for n in range(0, len(self.bits), _PIECE):
+            pieces.append(deflate.compress(self.bits[n : n + _PIECE]))
+            yield
+        packed = b"".join([*pieces, deflate.flush()])
+        self.__dict__["_text"] = base64.b64encode(packed).decode()
 
     @cached_property
     def _text(self) -> str:

@@ -10,7 +10,7 @@ written over a newer edit, nor anywhere else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any, Protocol
 
@@ -336,7 +336,12 @@ class Work:
         start = self.linked.mirror.history.state.start
         self._soon(partial(self.hub.prepare, self, request.drag))
         if start is not None:
-            self._soon(start.pack)
+            self._soon(partial(self._go_through, start.packing()))
+
+    def _go_through(self, pieces: Iterator[None]) -> None:
+        """A piece in each turn."""
+        if next(pieces, self) is None:
+            self._soon(partial(self._go_through, pieces))
 
     def _propagation(self, request: Propagate) -> Pending[JobEvent]:
         def told(event: JobEvent) -> None:
