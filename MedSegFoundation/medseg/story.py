@@ -74,7 +74,8 @@ class Story:
 
     def __str__(self) -> str:
         where = "frames" if self.along == "t" else f"slices along {self.along}"
-        rules = ", ".join(f"{key} {text[:12]}" for key, text in self.rules.items())
+        shown = {**self.rules, "weights": self.rules.get("weights", "")[:12]}
+        rules = ", ".join(f"{key} {text}" for key, text in shown.items() if text)
         return (
             f"{self.tracker}: {where} {self.first} to {self.last} from "
             f"{', '.join(map(str, self.seeds))}" + (f"; {rules}" if rules else "")

@@ -59,6 +59,8 @@ def test_a_story_travels_with_the_action_and_is_told_in_a_line():
     data = json.loads(json.dumps(sent.data()))
     assert from_data("accept", data, (3, 4, 5)).story == STORY
     assert str(STORY) == "geodesic-cut: slices along k 0 to 2 from 1; memory a|b"
+    film = Story("sam2", "t", (3, 8), 0, 9, {"weights": "0123456789abcdef", "memory": "fifo"})
+    assert str(film) == "sam2: frames 0 to 9 from 3, 8; weights 0123456789ab, memory fifo"
 
 
 @pytest.mark.parametrize(

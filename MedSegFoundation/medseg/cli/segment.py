@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> None:
     """Read everything first, then apply the prompts one by one, then write once."""
     if not options.given:
         raise InputError(
-            "Give at least one prompt: --point, --exclude, --box, --scribble, --text or --prompts."
+            "Give at least one prompt: --point, --exclude, --box, --line, --scribble, --text or "
+            "--prompts."
         )
     output = checked_output(options.output, options.image)
     image = open_image(options)
