@@ -132,6 +132,16 @@ def test_an_object_in_one_slice_of_a_picture():
     assert dice(session.mask, disk) > 0.9
 
 
+def test_an_object_that_the_edges_of_a_picture_cut_off():
+    """Nothing lies around it but on one side."""
+    bar = np.zeros((1, 90, 100), bool)
+    bar[:, :60] = True
+    scan = image(bar, noise=20)
+    session = Session(scan, find())
+    session.add(box_around(scan, bar))
+    assert dice(session.mask, bar) > 0.9
+
+
 def test_each_of_two_boxes_gives_its_part():
     other = ball(radius=6, centre=(19, 21, 39))
     first = ball(radius=6, centre=(19, 21, 10))

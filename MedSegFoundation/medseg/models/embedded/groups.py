@@ -31,6 +31,11 @@ class Limit:
     to_box: Array
     flat: int | None
 
+    def ends(self) -> tuple[Array, Array]:
+        """Lowest and highest voxel coordinates (k, j, i) in the box."""
+        reach = np.abs(np.linalg.inv(self.to_box)).sum(1)
+        return self.centre - reach, self.centre + reach
+
     def concerns(self, voxels: Array) -> Array:
         """True for each of the voxels ``(N, 3)`` that it says something about."""
         if self.flat is None:

@@ -65,8 +65,10 @@ def window_for(groups: Sequence[Group], prepared: Prepared, budget: int = BUDGET
         if g.guess is not None:
             low, high = np.minimum(low, g.guess.low), np.maximum(high, g.guess.high)
             continue
-        if g.encloses:
-            low, high = np.minimum(low, g.against.min(0)), np.maximum(high, g.against.max(0) + 1)
+        if g.encloses and g.limit is not None:
+            first, last = g.limit.ends()
+            seen = np.stack([np.floor(first), np.ceil(last), *g.against]).astype(int)
+            low, high = np.minimum(low, seen.min(0)), np.maximum(high, seen.max(0) + 1)
             continue
         reach = REACH * g.model.radius if g.include else min(2 * g.model.radius, largest)
         reach = max(reach, REACH * g.depth)
