@@ -14,33 +14,45 @@ from ...image import Image, Mask
 from ...model import Progress
 from ...patch import bounding_box
 from ...prompts import Prompt, to_dict
-from .corrections import corrected
+from .changes import corrected
 from .cut import smooth_cut
 from .enclosed import SURE
 from .features import Prepared, prepare
 from .grid import Box, Field, Window
 from .groups import Group, Limit, allowed
 from .maps import PRIOR, GroupMaps, Scene, View, group_maps, stack, window_for
-from .refine import NOTHING, Part, to_voxels
+from .refine import NOTHING, Part, to_voxels, wider
 from .seeds import from_mask, group
 
 #: A view of the window in, log odds ``(K, J, I)`` out.
 Decide = Callable[[View], Field]
 #: A first click in, the same with a better idea of its size out.
 Search = Callable[[Group, Prepared], Group]
+#: A view whose newest prompt is a click that corrects, and the odds of the object in; log odds out.
+Correct = Callable[[View, Field], Field]
 #: A new prompt changes blocks that it is nearest to; this much farther (log) still counts.
 SLACK = 0.8
 #: Price of the border against the evidence.
 SMOOTHNESS = 1.0
+#: Blocks beyond a correction that the smooth cut looks at.
+ROOM = 8
+WHOLE: Box = (slice(None), slice(None), slice(None))
 
 
 class Interactive:
     """One image, prepared. The mask after n prompts starts from the one after n - 1."""
 
-    def __init__(self, image: Image, decide: Decide, search: Search | None = None) -> None:
+    def __init__(
+        self,
+        image: Image,
+        decide: Decide,
+        search: Search | None = None,
+        correct: Correct = corrected,
+    ) -> None:
         self._image = image
         self._decide = decide
         self._search = search
+        self._correct = correct
         self._prepared = prepare(_grey(image), _spacing(image))
         self._groups: dict[str, Group] = {}
         self._scales: dict[str, float] = {}
@@ -105,11 +117,11 @@ class Interactive:
         self._scales.update(zip(keys, view.scales, strict=True))
         local = prior is not None and groups[newest].is_click
         if local:
-            odds = corrected(view, odds)
+            odds = self._correct(view, odds)
         limits = [g.limit for g in groups if g.limit is not None]
         if limits:
             odds[~allowed(limits, window.centres()).reshape(odds.shape)] = -4.0
-        u = cut_of(odds, scene)
+        u = _cut_near_changes(odds, view) if local else cut_of(odds, scene)
         if groups[newest].guess is not None and _cut_off(u > 0.5, window, self._image.shape):
             groups[newest] = self._groups[keys[newest]] = _with_more_room(groups[newest])
             return self._step(keys[: newest + 1], groups[: newest + 1], before, start)
@@ -124,6 +136,8 @@ class Interactive:
             elif prior is not None:
                 changed = part.wanted(part.view.grow(may[part.wide]) > 0)
                 new = np.where(changed, new, mask[part.box])
+            if local:
+                new = new | mask[part.box] if groups[newest].include else new & mask[part.box]
             mask[part.box] = new
         return _tidy(mask, groups, start)
 
@@ -217,10 +231,22 @@ def _owned(view: View) -> Field:
     return np.minimum.reduce(others) + SLACK - view.reach_of(view.newest)
 
 
-def cut_of(evidence: Field, scene: Scene) -> Field:
-    """The smooth cut of the evidence, its border drawn to the edges of the scene."""
-    edges = SMOOTHNESS * (0.15 + 1 / (1 + np.square(scene.gradient / 2))).astype(np.float32)
-    return smooth_cut(np.clip(evidence, -4, 4), edges, scene.window.spacing)
+def cut_of(evidence: Field, scene: Scene, box: Box = WHOLE) -> Field:
+    """The smooth cut of the evidence in a box, its border drawn to the edges of the scene."""
+    steep = np.square(scene.gradient[box] / 2)
+    edges = SMOOTHNESS * (0.15 + 1 / (1 + steep)).astype(np.float32)
+    return smooth_cut(np.clip(evidence[box], -4, 4), edges, scene.window.spacing)
+
+
+def _cut_near_changes(evidence: Field, view: View) -> Field:
+    """The same where the evidence is against the mask so far, and that mask far from there."""
+    scene, before = view.scene, view.stack[PRIOR] > 0
+    u = before.astype(np.float32)
+    against = bounding_box((evidence > 0) != before)
+    if against is not None:
+        box = wider(against, (ROOM, ROOM, ROOM), scene.window.shape)
+        u[box] = cut_of(evidence, scene, box)
+    return u
 
 
 def _tidy(mask: Mask, groups: list[Group], start: Mask | None) -> Mask:

@@ -47,10 +47,10 @@ class Embedded:
 def geodesic_cut(device: str) -> Embedded:
     """The classical step: numpy, scipy and SimpleITK only, CPU whatever ``device``.
 
-    A network of 5 kB chooses the size of a first click; it comes with the code, as the constants
-    of the step do.
+    Networks of a few kB choose the size of a first click and what later clicks change; they come
+    with the code, as the constants of the step do.
     """
-    return Embedded("geodesic-cut", "3", sizes.decide, search=sizes.search)
+    return Embedded("geodesic-cut", "4", sizes.decide, search=sizes.search)
 
 
 def synthnet(device: str) -> Embedded:

@@ -37,9 +37,9 @@ class Part:
         box = bounding_box(blocks)
         if box is None:
             return None
-        inner = _wider(box, (1, 1, 1), window.shape)
+        inner = wider(box, (1, 1, 1), window.shape)
         k, j, i = (-(-MARGIN // factor) + 1 for factor in window.factors)
-        return cls(window, inner, _wider(inner, (k, j, i), window.shape))
+        return cls(window, inner, wider(inner, (k, j, i), window.shape))
 
     @property
     def view(self) -> Window:
@@ -67,7 +67,8 @@ class Part:
         return Window((k, j, i), self.window.factors, self.window.spacing)
 
 
-def _wider(box: Box, room: tuple[int, int, int], shape: tuple[int, int, int]) -> Box:
+def wider(box: Box, room: tuple[int, int, int], shape: tuple[int, int, int]) -> Box:
+    """A box with ``room`` more on both sides of each axis, as far as ``shape`` goes."""
     k, j, i = (
         slice(max(0, side.start - more), min(count, side.stop + more))
         for side, more, count in zip(box, room, shape, strict=True)

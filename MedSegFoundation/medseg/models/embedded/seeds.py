@@ -20,6 +20,8 @@ from .regions import from_box, from_lasso
 
 #: Voxels of the box of a mask that are all looked at.
 MOST_MASKED = 8_000_000
+#: A smaller share of a stroke than this may lie where it was not meant to.
+SLIP = 0.15
 
 
 def group(
@@ -35,14 +37,17 @@ def group(
     taken to be about something larger than the object itself, unless the image stays the same up
     to the mask.
     """
-    found = _group(prompt, image, prepared, earlier)
-    object_models = [g.model for g in earlier if g.include]
-    if not object_models or isinstance(prompt, Box | Lasso):
+    found = _group(prompt, image, prepared, earlier, before)
+    if isinstance(prompt, Box | Lasso):
         return found
-    widest = max(m.radius for m in object_models) * (1.0 if prompt.include else 1.5)
-    loosest = 1.5 * max(m.spread for m in object_models)
+    object_models = [g.model for g in earlier if g.include]
+    factor = 1.0 if prompt.include else 1.5
+    widest = factor * max((m.radius for m in object_models), default=np.inf)
     if before is not None and len(found.seeds) == 1 and before.any():
         return correction(found, before, prepared, widest)
+    if not object_models:
+        return found
+    loosest = 1.5 * max(m.spread for m in object_models)
     model = replace(
         found.model,
         spread=min(found.model.spread, loosest),
@@ -51,13 +56,19 @@ def group(
     return replace(found, model=model)
 
 
-def _group(prompt: Prompt, image: Image, prepared: Prepared, earlier: Sequence[Group]) -> Group:
+def _group(
+    prompt: Prompt,
+    image: Image,
+    prepared: Prepared,
+    earlier: Sequence[Group],
+    before: Mask | None,
+) -> Group:
     if isinstance(prompt, Box):
         return from_box(prompt, image, prepared, earlier)
     if isinstance(prompt, Lasso):
         return from_lasso(prompt, image, prepared, earlier)
     if isinstance(prompt, Scribble):
-        return _from_scribble(prompt, image, prepared)
+        return _from_scribble(prompt, image, prepared, before)
     if isinstance(prompt, Point):
         place = image.voxel_at(prompt.position)
         if place is None:
@@ -98,7 +109,9 @@ def _inside(voxels: Array, shape: Sequence[int]) -> Seeds:
     return index[((index >= 0) & (index < np.array(shape))).all(1)]
 
 
-def _from_scribble(prompt: Scribble, image: Image, prepared: Prepared) -> Group:
+def _from_scribble(
+    prompt: Scribble, image: Image, prepared: Prepared, before: Mask | None
+) -> Group:
     points = image.ras_to_ijk(prompt.points)[:, ::-1]
     if prompt.connected and len(points) > 1:
         points = _joined(points)
@@ -107,7 +120,7 @@ def _from_scribble(prompt: Scribble, image: Image, prepared: Prepared) -> Group:
         seeds = _widened(seeds, prompt.radius, image)
     if not len(seeds):
         raise PromptError("The scribble marks no voxel of the image; draw it inside.")
-    seeds = _on_target(seeds, prepared)
+    seeds = _on_target(_news(seeds, prompt.include, before), prepared)
     return Group(thin(seeds), prompt.include, _stroke_model(seeds, prepared), NO_SEEDS)
 
 
@@ -126,6 +139,14 @@ def _widened(seeds: Seeds, radius: float, image: Image) -> Seeds:
     steps = np.indices(tuple(2 * reach + 1)).reshape(3, -1).T - reach
     steps = steps[((steps * spacing) ** 2).sum(1) <= radius**2]
     return _inside((seeds[:, None] + steps).reshape(-1, 3), image.shape)
+
+
+def _news(seeds: Seeds, include: bool, before: Mask | None) -> Seeds:
+    """What a stroke says against the mask so far, when it is more than a slip; else all of it."""
+    if before is None or not before.any():
+        return seeds
+    against = before[tuple(seeds.T)] != include
+    return seeds[against] if against.mean() > SLIP else seeds
 
 
 def _on_target(seeds: Seeds, prepared: Prepared) -> Seeds:
