@@ -8,8 +8,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from .clear_button import ClearButton
 from .draw_section import DrawSection
-from .history_buttons import HistoryButtons
 from .model_choice import ModelChoice
 from .more import More
 from .part import Part
@@ -41,14 +41,14 @@ class Panel:
         self.status = Status(column, kind, _hint(kind))
         self.prompts = PromptList()
         column.addWidget(self.prompts.table)
-        self.history = HistoryButtons(column)
+        self.clear = ClearButton(column)
         below = qt.QFormLayout()
         below.setFieldGrowthPolicy(qt.QFormLayout.AllNonFixedFieldsGrow)
         column.addLayout(below)
         self.model = ModelChoice(below)
         self.more = More(column)
         tops = [self.top] if self.top is self.clicks else [self.top, self.clicks]
-        self._parts: list[Part] = [*tops, self.status, self.prompts, self.history]
+        self._parts: list[Part] = [*tops, self.status, self.prompts, self.clear]
         self._parts += [self.model, self.more, self.more.freeze]
         self._unlisten: Callable[[], None] | None = None
         if desk is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from . import shapes
+from .confidence_strip import ConfidenceStrip
 from .part import Part, named
 from .view_choice import ViewChoice
 
@@ -23,7 +23,6 @@ class PropagateSection(Part):
         super().__init__()
         self._span: tuple[int, int] | None = None
         self._axis: int | None = None
-        self._drawn: tuple[Any, ...] = ()
         self.views = ViewChoice()
         form.addRow(_("Along:"), named(self.views.combo, _("Along")))
         tip = _("Go from the prompted frames of the sequence to the others.")
@@ -39,16 +38,7 @@ class PropagateSection(Part):
         tip = _("Put back what was in the frames before. Frames that were changed since stay.")
         self.back = named(qt.QPushButton(_("Take the run back")), _("Take the run back"), tip)
         form.addRow(self.back)
-        self.strip = named(
-            qt.QLabel(),
-            _("Confidence per slice"),
-            _("How sure the model was in each slice: high bars are sure, gaps not decided."),
-        )
-        self.strip.setScaledContents(True)
-        self.strip.setFixedHeight(18)
-        self.strip.setFrameShape(qt.QFrame.StyledPanel)
-        self.strip.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
-        form.addRow(_("Confidence:"), self.strip)
+        self.strip = ConfidenceStrip(form, self._show)
         self.on(self.views.combo, "activated(int)", lambda: self.refresh())
         self.on(self.in_time, "toggled(bool)", lambda on: self.refresh())
         self.on(self.first_here, "clicked()", lambda: self._here(self.first))
@@ -65,6 +55,14 @@ class PropagateSection(Part):
         row.addWidget(here)
         form.addRow(label, row)
         return box, here
+
+    def follow(self, desk: Any) -> None:
+        super().follow(desk)
+        self.strip.start()
+
+    def let_go(self) -> None:
+        self.strip.stop()
+        super().let_go()
 
     def refresh(self) -> None:
         desk = self.desk
@@ -94,7 +92,7 @@ class PropagateSection(Part):
         tip = _("Carry the object from its prompted slices to the others of this range.")
         self.usable(self.start, tip, self._reason(view))
         self.put(self.back, visible=desk.can_take_run_back)
-        self._draw_strip(*span)
+        self.strip.show(desk.confidence if axis == self._axis else {}, span[1])
 
     @property
     def _through_time(self) -> bool:
@@ -111,14 +109,15 @@ class PropagateSection(Part):
             reason = _("Give a prompt in a slice first, with Point, Box, Scribble or Lasso.")
         return reason
 
-    def _draw_strip(self, axis: int, count: int) -> None:
-        known = self.desk.confidence if axis == self._axis else {}
-        drawn = count, *sorted(known.items())
-        if drawn != self._drawn:
-            self._drawn = drawn
-            heights = [known.get(n) for n in range(count)]
-            ground = self.strip.palette.color(qt.QPalette.Base).name()
-            self.strip.setPixmap(shapes.bars(heights, shapes.INCLUDE, ground))
+    def _show(self, number: int) -> None:
+        """Show a slice, or a frame, of the last run."""
+        if self._axis is None or self.desk.reason:
+            return
+        if self._axis == _TIME:
+            self.desk.show_frame(number)
+        elif self.views.node is not None:
+            place = self.desk.middle_of(self._axis, number)
+            self.views.node.JumpSliceByOffsetting(*map(float, place))
 
     def _here(self, box: Any) -> None:
         self.refresh()  # the view may have been turned

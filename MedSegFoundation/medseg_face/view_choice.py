@@ -28,8 +28,13 @@ class ViewChoice:
         self.combo.blockSignals(before)
 
     @property
-    def view(self) -> Any:
-        """The chosen one as a `View`; None when the layout shows none."""
+    def node(self) -> Any | None:
+        """The ``vtkMRMLSliceNode`` of the chosen one; None when the layout shows none."""
         name = self.combo.currentText
         widget = slicer.app.layoutManager().sliceWidget(name) if name else None
-        return None if widget is None else View.of(widget.mrmlSliceNode())
+        return None if widget is None else widget.mrmlSliceNode()
+
+    @property
+    def view(self) -> View | None:
+        """The chosen one as geometry."""
+        return None if self.node is None else View.of(self.node)

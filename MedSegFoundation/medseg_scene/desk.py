@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg import InputError, MedsegError, Prompt, Step, Text, UnsupportedPromptError
 from medseg.companion.pending import Pending
+from medseg.image import Array
 
 from .choices import PROPAGATE
 from .editors import Editor
@@ -100,6 +101,14 @@ class Desk(Seat):
     def frame(self) -> int:
         """The frame that is shown, from 0."""
         return self._place.frame
+
+    def middle_of(self, axis: int, number: int) -> Array:
+        """See `Place.middle_of`."""
+        return self._place.middle_of(axis, number)
+
+    def show_frame(self, number: int) -> None:
+        """Show a frame of the sequence, from 0."""
+        self._place.show_frame(number)
 
     def slice_of(self, view: View) -> tuple[int, int]:
         """Image axis (0, 1, 2 = K, J, I) that a view looks along, and the slice it shows there."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import slicer
 from medseg import MedsegError
+from medseg.image import Array
 
 from .entries import Entry, entries_of_tag
 from .observers import Observers
@@ -130,6 +131,19 @@ class Place:
         middle = view.ras((view.size[0] / 2, view.size[1] / 2))
         index = np.linalg.solve(affine, [*middle, 1.0])[2 - axis]
         return axis, int(np.clip(round(index), 0, self.slices[axis] - 1))
+
+    def middle_of(self, axis: int, number: int) -> Array:
+        """``(3,)`` world RAS mm: the middle of a slice of the volume; see `slice_of`."""
+        kji = [(n - 1) / 2 for n in self.slices]
+        kji[axis] = number
+        where: Array = volume_affine(self.volume) @ [*kji[::-1], 1.0]
+        return where[:3]
+
+    def show_frame(self, number: int) -> None:
+        """Browse to a frame; nothing happens outside of a sequence."""
+        browser = None if self.volume is None else Source(self.volume).browser
+        if browser is not None and 0 <= number < self.frames:
+            browser.SetSelectedItemNumber(number)
 
     def observe(self, observers: Observers) -> None:
         """Watch all that a prompt list or a `reason` depends on."""

@@ -355,6 +355,24 @@ def test_a_propagation_goes_one_way_only(bench, propagation, way, slices):
     assert set(bench.desk.confidence) == slices
 
 
+@pytest.mark.parametrize("number", [0, 4, 8, 11])
+def test_a_click_on_a_bar_shows_its_slice(bench, propagation, number):
+    bench.click(6, 8, 6)
+    propagation.start.click()
+    bench.settle()
+    strip, (count, _, _) = propagation.strip.label, bench.desk.image_slices
+    bench.host.press(strip, round((number + 0.5) * strip.width / count))
+    logic = bench.host.slice_widget("Red").sliceLogic()
+    assert logic.GetSliceOffset() == pytest.approx(number, abs=0.01)
+
+
+def test_before_a_run_a_click_on_the_strip_shows_nothing_else(bench, propagation):
+    logic = bench.host.slice_widget("Red").sliceLogic()
+    before = logic.GetSliceOffset()
+    bench.host.press(propagation.strip.label, 3)
+    assert logic.GetSliceOffset() == before
+
+
 def test_a_corrected_slice_propagates_again(bench, propagation):
     bench.click(6, 8, 6)
     propagation.start.click()
@@ -368,6 +386,9 @@ def test_a_corrected_slice_propagates_again(bench, propagation):
 # Out of order
 
 
+NEED_A_VOLUME = {"box": ["Give depth"], "text": ["Find"], "propagate": ["Propagate"]}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_a_volume_each_control_says_so(bench, kind):
     panel = bench.panel(kind)
@@ -376,7 +397,7 @@ def test_without_a_volume_each_control_says_so(bench, kind):
     bench.settle()
     assert panel.status.label.text == "Choose a source volume first."
     disabled = [w for w in _below(panel.widget) if _is_used(w) and not w.enabled]
-    assert len(disabled) >= 3
+    assert {w.accessibleName for w in disabled} == {"Clear", *NEED_A_VOLUME.get(kind, ())}
     for widget in disabled:
         assert widget.toolTip == "Choose a source volume first.", widget.accessibleName
 
@@ -437,7 +458,7 @@ def test_let_go_leaves_no_connection(bench, kind):
     assert panel.connections == 0
     assert not bench.desk._listeners
     before = bench.settings.values.copy()
-    for button in (panel.more.preview, panel.history.undo, panel.status.cancel):
+    for button in (panel.more.preview, panel.clear.button, panel.status.cancel):
         button.click()
     panel.prompts.table.cellClicked(0, 3)
     assert bench.settings.values == before

@@ -9,6 +9,8 @@ from medseg_face import words
 from medseg_face.prompt_list import DELETE, EYE, POLARITY, WHAT
 from panel_kit import bench, owner  # noqa: F401
 
+_BUTTON = "QPushButton"
+
 
 @pytest.fixture
 def panel(bench):
@@ -182,34 +184,39 @@ def test_a_hundred_prompts_are_not_made_again_for_each_event(bench, panel, table
 def test_undo_and_clear_go_through_the_list(bench, panel, table):
     bench.click(3, 4, 5)
     bench.click(9, 10, 11)
-    panel.history.undo.click()
+    bench.desk.undo()
     bench.settle()
     assert rows(table) == ["Point  R 5 A 4 S 3"]
-    panel.history.redo.click()
+    bench.desk.redo()
     bench.settle()
     assert table.rowCount == 2
-    panel.history.clear.click()
+    panel.clear.button.click()
     bench.settle()
     assert table.rowCount == 0
-    assert not panel.history.clear.enabled
-    assert panel.history.clear.toolTip == "This segment has no prompts to clear."
-    panel.history.undo.click()
+    assert not panel.clear.button.enabled
+    assert panel.clear.button.toolTip == "This segment has no prompts to clear."
+    bench.desk.undo()
     bench.settle()
     assert table.rowCount == 2
 
 
 def test_undo_and_redo_say_when_there_is_nothing(bench, panel):
-    history = panel.history
-    assert not history.undo.enabled
-    assert history.undo.toolTip == "There is nothing to undo."
+    desk = bench.desk
+    assert desk.cannot_undo == "There is nothing to undo."
     bench.click(3, 4, 5)
-    assert history.undo.enabled
-    assert history.redo.toolTip == "There is nothing to redo."
+    assert not desk.cannot_undo
+    assert desk.cannot_redo == "There is nothing to redo."
     for _ in range(5):
-        history.undo.click()
+        desk.undo()
         bench.settle()
-    assert not history.undo.enabled
-    assert history.redo.enabled
+    assert desk.cannot_undo
+    assert not desk.cannot_redo
+
+
+def test_the_panel_has_no_undo_beside_that_of_the_editor(panel):
+    texts = {widget.text for widget in panel.widget.children() if widget.className() == _BUTTON}
+    assert "Clear" in texts
+    assert not {"Undo", "Redo"} & texts
 
 
 def test_another_segment_has_its_own_list(bench, table):

@@ -100,6 +100,14 @@ class Host:
             self._timed(lambda event=event: interactor.InvokeEvent(event))
         interactor.SetKeyEventInformation(0, 0, "\0", 0, None)
 
+    def press(self, widget: Any, x: float) -> None:
+        """The left mouse button goes down ``x`` pixels from the left of a widget (not a view)."""
+        import qt
+
+        at, left, none = qt.QPointF(x, widget.height / 2), qt.Qt.LeftButton, qt.Qt.NoModifier
+        event = qt.QMouseEvent(qt.QEvent.MouseButtonPress, at, at, left, left, none)
+        self._timed(lambda: qt.QApplication.sendEvent(widget, event))
+
     def spin(self, until: Callable[[], object], timeout: float = 10.0) -> None:
         """Run the event loop until ``until()``; raises `TimeoutError`."""
         end = time.monotonic() + timeout

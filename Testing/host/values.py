@@ -7,6 +7,7 @@ import enum
 import inspect
 import types
 import typing
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -89,7 +90,9 @@ def call(name: str, function: object, described: object, args: tuple) -> object:
             except Mismatch:
                 continue
             try:
-                return outside(function(*taken))
+                with warnings.catch_warnings():  # Qt 6 warns of names that are right in Qt 5
+                    warnings.filterwarnings("ignore", "Function: 'Q", DeprecationWarning)
+                    return outside(function(*taken))
             except (TypeError, ValueError) as error:
                 if "called with wrong argument" not in str(error):
                     raise
