@@ -99,6 +99,14 @@ def test_a_finished_run_costs_nothing_but_its_seed(network, counter):
     assert (counter.encoded, counter.followed) == (1, 0)
 
 
+@pytest.mark.parametrize("memory", ["fifo", "confident", "sorted"])
+def test_with_room_for_one_slice_each_is_still_encoded_once(network, counter, memory):
+    network.cache._memory, network.cache._disk = 1, 0
+    found = list(tracker(network, memory).track(task()))
+    assert len(found) == COUNT - 1
+    assert counter.encoded == COUNT
+
+
 def objects():
     """Masks ``(K, J, I)`` of three objects and their seed slices, the same one and others."""
     found = []

@@ -163,23 +163,28 @@ class _Run:
         known = self._views.task.known.get(index)
         if known is not None and known.note:
             seen, feature = steps.noted(known.note)
-            return self._keep(index, seen, feature, known.mask, known.note)
+            self._offer(index, seen, feature)
+            return Found(index, known.mask, _confidence(seen), known.note)
         maps = self._views.maps(index)
         feature = steps.feature(maps)
         remembered = self._policy.select(index, feature)
         memories = [(0, self._seeds[n]) for n in self._near_seeds(index)]
         memories += [(min(abs(index - m.index), RECENT), m.payload()) for m in remembered]
         seen = steps.follow(maps, memories, self._pointers_for(index), self._most)
-        return self._keep(index, seen, feature, self._views.mask(seen), steps.note(seen, feature))
+        taken = self._offer(index, seen, feature)
+        if taken is not None:
+            taken.payload()  # made now, while the slice is at hand
+        note = steps.note(seen, feature)
+        return Found(index, self._views.mask(seen), _confidence(seen), note)
 
-    def _keep(self, index: int, seen: Seen, feature: Feature, mask: Mask, note: bytes) -> Found:
-        """Offer a slice to the policy; what is remembered of it is made when it is looked at."""
+    def _offer(self, index: int, seen: Seen, feature: Feature) -> Memory | None:
+        """The memory of a slice, if the policy takes it; its trace is made when it is asked for."""
         trace = cache(partial(self._views.trace, index, seen))
         memory = Memory(index, False, seen.confidence, seen.iou, feature, trace)
-        if self._policy.offer(memory):
-            self._pointers.append((index, seen.pointer))
-        confidence = seen.confidence * float(np.clip(seen.iou, 0, 1))
-        return Found(index, mask, confidence, note)
+        if not self._policy.offer(memory):
+            return None
+        self._pointers.append((index, seen.pointer))
+        return memory
 
     def _near_seeds(self, index: int) -> list[int]:
         nearest = sorted(self._seeds, key=lambda n: (abs(n - index), n))[:PROMPTED]
@@ -199,3 +204,7 @@ class _Run:
         if found.confidence < self._spec.drop:
             return True
         return self._views.task.stop_when_empty and not found.mask.any()
+
+
+def _confidence(seen: Seen) -> float:
+    return seen.confidence * float(np.clip(seen.iou, 0, 1))
