@@ -284,3 +284,13 @@ def make(host, helper, tmp_path):
 def room(make):
     """The usual room: a small volume, an empty segmentation."""
     return make()
+
+
+def window(room):
+    """Where a key arrives when no text field has the focus."""
+    widget = slicer.util.mainWindow() or room.widget.window()
+    widget.show()
+    widget.activateWindow()
+    widget.setFocus()
+    room.host.turn()
+    return widget
