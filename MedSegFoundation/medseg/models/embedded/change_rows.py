@@ -35,6 +35,8 @@ NAMES = (
 )
 #: Beyond so many depths nothing changes.
 REACH = 20.0
+#: The size beyond which the mask is no measure any more: little of it, or none, is in the window.
+OUTGROWN = 0.5
 #: Blocks around the mask that its intensities are compared with.
 RIM = 4
 _BINS = 48
@@ -71,7 +73,7 @@ def described(view: View, odds: Field) -> tuple[Array, Mask]:
         sign * _log_ratio(bins, *_object_and_rim(prior))[bins[blocks]],
         np.minimum(depth[blocks] * size, 2),
         _from_others(view, away, blocks),
-        np.log(size),
+        min(float(np.log(size)), OUTGROWN),
         np.log(view.newest + 1),
         np.log(min(seed, 8)),
         prior.shape.count(1),
