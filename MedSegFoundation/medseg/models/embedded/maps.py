@@ -43,6 +43,8 @@ PRIOR = CHANNELS.index("prior")
 _STEEP = CHANNELS.index("geodesic_steep")
 #: Grid size of the working window, in blocks: what half a second on two cores allows.
 BUDGET = 130_000
+#: The same for a box or loop alone.
+ENCLOSED_BUDGET = 45_000
 #: How far the window reaches from the seeds, in radii.
 REACH = 4.0
 #: Nearest of `DIRECTIONS` for every cell of a cube around the origin.
@@ -57,7 +59,12 @@ _UNLIKE = 2.2
 
 
 def window_for(groups: Sequence[Group], prepared: Prepared, budget: int = BUDGET) -> Window:
-    """The working window around all groups, of at most ``budget`` blocks."""
+    """The working window around all groups, of at most ``budget`` blocks.
+
+    A box or loop alone needs fewer: what it encloses was found in a frame of its own.
+    """
+    if len(groups) == 1 and groups[0].encloses:
+        budget = min(budget, ENCLOSED_BUDGET)
     shape = prepared.values.shape
     largest = max((g.model.radius for g in groups if g.include), default=np.inf)
     low, high = np.array(shape), np.zeros(3, int)
