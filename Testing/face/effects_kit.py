@@ -42,7 +42,13 @@ __all__ = [
     "oriented",
     "painted_ball",
     "room",
+    "three_d",
 ]
+
+
+def three_d():
+    """The 3D view."""
+    return slicer.app.layoutManager().threeDWidget(0)
 
 
 class Room:

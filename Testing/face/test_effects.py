@@ -13,15 +13,12 @@ from effects_kit import (  # noqa: F401
     make,
     painted_ball,
     room,
+    three_d,
     window,
 )
 from medseg_face import icons
 
 pytestmark = pytest.mark.usefixtures("host")
-
-
-def three_d():
-    return slicer.app.layoutManager().threeDWidget(0)
 
 
 # Point

@@ -8,13 +8,10 @@ from effects_kit import (  # noqa: F401
     helper,
     make,
     room,
+    three_d,
 )
 
 pytestmark = pytest.mark.usefixtures("host")
-
-
-def three_d():
-    return slicer.app.layoutManager().threeDWidget(0)
 
 
 # In 3D

@@ -11,15 +11,12 @@ from effects_kit import (  # noqa: F401
     make,
     painted_ball,
     room,
+    three_d,
     window,
 )
 from scene_kit import turned
 
 pytestmark = pytest.mark.usefixtures("host")
-
-
-def three_d():
-    return slicer.app.layoutManager().threeDWidget(0)
 
 
 # Leaving
