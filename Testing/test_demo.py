@@ -50,6 +50,12 @@ def test_all_prompts_lie_in_their_image(head, film):
                 assert image.voxel_at(center) is not None, structure.name
 
 
+def test_every_structure_of_the_head_is_found_beside_the_others():
+    found = demo.segment_head(demo.find())
+    assert [s.name for s in found.segments] == [s.name for s in structures.HEAD]
+    assert min(s.mask.sum() for s in found.segments) > 3000  # a thalamus has 6 mL
+
+
 @pytest.fixture
 def ball():
     """A ball of 8 mm radius at R 10, A 0, S 0 in voxels of 1 x 1 x 2 mm."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from medseg import Box, Point, Prompt, Scribble
 from sources import WHITE_MATTER
 
+Stroke = tuple[tuple[float, float, float], ...]
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -23,14 +25,26 @@ class Structure:
     halved: bool = False
 
 
+def mirrored(places: Stroke) -> Stroke:
+    """The same on the other side of the head."""
+    return tuple((-r, a, s) for r, a, s in places)
+
+
+RIGHT_WHITE_MATTER: Stroke = (
+    (28, -50, 28), (28, -25, 30), (24, 10, 28), (24, 35, 10),
+    (36, -45, 5), (34, -60, 10), (30, -75, 8),
+)  # fmt: skip
+RIGHT_TEMPORAL_LOBE: Stroke = ((40, -10, -22), (40, -20, -18), (40, -35, -12), (36, -50, 0))
+
 HEAD = (
     Structure(
         "White matter",
         (0.93, 0.88, 0.74),
         (
-            Box.from_corners([-73, -107, -72], [73, 74, 84]),
-            Point([18, -10, -2]),
-            Point([-17, -12, -4]),
+            Scribble(RIGHT_WHITE_MATTER),
+            Scribble(mirrored(RIGHT_WHITE_MATTER)),
+            Scribble(RIGHT_TEMPORAL_LOBE),
+            Scribble(mirrored(RIGHT_TEMPORAL_LOBE)),
         ),
         WHITE_MATTER,
         halved=True,
