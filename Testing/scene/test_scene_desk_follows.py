@@ -122,9 +122,9 @@ def test_a_result_written_meanwhile_does_not_mislead_who_looks_at_once(bench):
     seen = []
     pending = bench.desk.add(bench.point(6, 8, 15))
     bench.select(second)
-    bench.turn()
     node = bench.editor.node
     tag = node.AddObserver("ModifiedEvent", lambda *_: seen.append(bench.desk.entries))
+    bench.turn()
     bench.settle()
     node.RemoveObserver(tag)
     assert pending.error is None
