@@ -96,15 +96,16 @@ class Window:
 
 def dilated(mask: Mask) -> Mask:
     """The mask ``(K, J, I)`` and its face neighbours."""
-    return _with_neighbours(mask, np.logical_or)
+    return with_neighbours(mask, np.logical_or)
 
 
 def eroded(mask: Mask) -> Mask:
     """The mask ``(K, J, I)`` without what has a face neighbour outside; edges of the grid stay."""
-    return _with_neighbours(mask, np.logical_and)
+    return with_neighbours(mask, np.logical_and)
 
 
-def _with_neighbours(mask: Mask, join: np.ufunc) -> Mask:
+def with_neighbours(mask: Array, join: np.ufunc) -> Array:
+    """Each value of ``(K, J, I)`` joined with those of its face neighbours."""
     out = mask.copy()
     for axis in range(mask.ndim):
         new, old = np.moveaxis(out, axis, 0), np.moveaxis(mask, axis, 0)

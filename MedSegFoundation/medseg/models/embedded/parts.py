@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from ...image import Array, Mask
 from .frame import Frame
-from .grid import Field
+from .grid import Field, dilated, eroded, with_neighbours
 
 #: Shares of the box that are darker than the limits of the bands.
 LIMITS = (0.0, 0.06, 0.15, 0.3, 0.5, 0.7, 0.85, 0.94, 1.0)
@@ -58,7 +58,6 @@ NAMES = (
     "aspect",
     "noise",
 )
-_CROSS = ndimage.generate_binary_structure(3, 1)
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ def _bands() -> Iterator[tuple[int, int]]:
 
 def _opened(band: Mask) -> NDArray[np.intp]:
     """Numbered parts of a band, where bridges of one sample do not count."""
-    cores, _ = ndimage.label(ndimage.binary_erosion(band, border_value=1))
-    return np.asarray(ndimage.grey_dilation(cores, footprint=_CROSS) * band)
+    cores, _ = ndimage.label(eroded(band))
+    return np.asarray(with_neighbours(cores, np.maximum) * band)
 
 
 def _largest(labels: NDArray[np.intp], inside: Mask) -> Iterator[Mask]:
@@ -174,9 +173,9 @@ class _Describer:
         extents = (high - low + self._sample) / 2
         gaps = np.concatenate([low + 1, 1 - high])
         covers = [(side & mask).sum() / max(side.sum(), 1) for side in self._sides] or [0.0]
-        rim = ndimage.binary_dilation(mask) & ~mask
+        rim = dilated(mask) & ~mask
         rim = rim if rim.any() else mask
-        border = mask & ndimage.binary_dilation(rim)
+        border = mask & dilated(rim)
         here, around = float(look.smooth[mask].mean()), float(look.smooth[rim].mean())
         outside = around if self._mean_shell is None else self._mean_shell
         away = self._away[mask]
