@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 from .errors import InputError, PromptError
 from .history import State
 from .image import Mask
-from .packing import Bits, pack_patch, unpack_mask, unpack_patch
+from .packing import Bits, packing_patch, unpack_mask, unpack_patch
 from .patch import MaskPatch
+from .pieces import Pieces, at_once
 from .prompts import Prompt, from_dict, to_dict
 from .story import Story
 
@@ -107,17 +108,32 @@ class Accept(_Forward):
     story: Story | None = None
 
     def lead(self, state: State, mask: Mask) -> State:
-        start = self.start
-        if start is None:
+        changed = mask
+        if self.start is None:
             changed = mask.copy()
             self.patch.apply(changed)
-            start = Bits.of(changed)
+        return at_once(self.leading(state, changed))
+
+    def leading(self, state: State, after: Mask) -> Pieces[State]:
+        """`lead` for those who have the mask ``(K, J, I)`` after it, in pieces."""
+        start = self.start
+        if start is None:
+            start = yield from Bits.making(after)
         story = self.story or state.story
         return replace(state, start=start, baked=len(state.prompts), story=story)
 
+    def packing(self) -> Pieces[None]:
+        """Pack it now, in pieces; `data` costs nothing then."""
+        if "_packed" not in self.__dict__:
+            self.__dict__["_packed"] = yield from packing_patch(self.patch)
+
+    @cached_property
+    def _packed(self) -> dict[str, Any]:
+        return at_once(packing_patch(self.patch))
+
     def data(self) -> dict[str, Any]:
         story = {} if self.story is None else {"story": self.story.to_dict()}
-        return {"patch": pack_patch(self.patch), **story}
+        return {"patch": self._packed, **story}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ voxel for voxel, when the other side is gone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +16,9 @@ import numpy as np
 from .blank import blank
 from .errors import InputError, PromptError
 from .image import Mask
-from .packing import MOST_VOXELS, Bits, pack_patch, unpack_mask, unpack_patch
+from .packing import MOST_VOXELS, Bits, packing_patch, unpack_mask, unpack_patch
 from .patch import MaskPatch, bounding_box
+from .pieces import Pieces, at_once
 from .prompts import Prompt, from_dict, to_dict
 from .story import Story
 
@@ -67,30 +67,65 @@ class History:
 
     def commit(self, state: State, patch: MaskPatch) -> None:
         """Take one action: the state it leads to and what it changed in the mask."""
-        self.done.append((self.state, patch.undoing(self.mask)))
+        self.note(state, at_once(self.changing(patch)))
+
+    def changing(self, patch: MaskPatch) -> Pieces[MaskPatch]:
+        """Bring a patch into the mask, in pieces; returns what takes it back."""
+        back = MaskPatch(patch.start, blank(patch.voxels.shape))
+        for number, part in enumerate(patch.parts()):
+            if number:
+                yield
+            before = self.mask[part.box]
+            if before.any():
+                back.within(part)[...] = before
+            self.voxels += part.gain(self.mask)
+            part.apply(self.mask)
+        return back
+
+    def note(self, state: State, back: MaskPatch) -> None:
+        """One action is done: the state it has led to, and what takes its change back."""
+        self.done.append((self.state, back))
         del self.done[:-DEPTH]
         self.undone.clear()
         self.state = state
-        self._apply(patch)
 
     def undo(self) -> MaskPatch:
         """Take back the last action; raises `PromptError` when there is none."""
-        return self._travel(self.done, self.undone, "undo")
+        return at_once(self.undoing())
+
+    def undoing(self) -> Pieces[MaskPatch]:
+        """`undo` in pieces."""
+        return self._travelling(self.done, self.undone, "undo")
 
     def redo(self) -> MaskPatch:
         """Do again what `undo` took back; raises `PromptError` when there is nothing."""
-        return self._travel(self.undone, self.done, "redo")
+        return at_once(self.redoing())
+
+    def redoing(self) -> Pieces[MaskPatch]:
+        """`redo` in pieces."""
+        return self._travelling(self.undone, self.done, "redo")
 
     def forget(self) -> None:
         """Drop undo and redo (and their memory)."""
         self.done.clear()
         self.undone.clear()
 
-    def stand(self, state: State, mask: Mask | None) -> None:
+    def stand(self, state: State, mask: Mask | Bits | None) -> None:
         """Be at ``state`` with ``mask`` (None: empty), with nothing to undo."""
-        self.state = state
-        self.mask = blank(self.shape) if mask is None else self.copy(mask)
-        self.voxels = int(np.count_nonzero(self.mask))
+        at_once(self.standing(state, mask))
+
+    def standing(self, state: State, mask: Mask | Bits | None) -> Pieces[None]:
+        """`stand` in pieces, where the mask comes as bits."""
+        made, voxels = blank(self.shape), 0
+        if isinstance(mask, Bits):
+            for part in mask.parts():
+                part.apply(made)
+                voxels += int(np.count_nonzero(part.voxels))
+                yield
+        elif mask is not None:
+            made = self.copy(mask)
+            voxels = int(np.count_nonzero(made))
+        self.state, self.mask, self.voxels = state, made, voxels
         self.forget()
 
     def copy(self, mask: Mask) -> Mask:
@@ -110,47 +145,44 @@ class History:
                 "resample the mask to the image first."
             )
 
-    def _travel(self, source: list[Turn], target: list[Turn], what: str) -> MaskPatch:
+    def _travelling(self, source: list[Turn], target: list[Turn], what: str) -> Pieces[MaskPatch]:
         if not source:
             raise PromptError(f"There is nothing to {what}.")
-        state, patch = source.pop()
-        target.append((self.state, patch.undoing(self.mask)))
+        state, patch = source[-1]
+        back = yield from self.changing(patch)
+        del source[-1]
+        target.append((self.state, back))
         self.state = state
-        self._apply(patch)
         return patch
-
-    def _apply(self, patch: MaskPatch) -> None:
-        self.voxels += patch.gain(self.mask)
-        patch.apply(self.mask)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-able data; masks and prompts that states share are stored once."""
-        return next(data for data in self.packing() if data is not None)
+        return at_once(self.packing())
 
-    def packing(self) -> Iterator[dict[str, Any] | None]:
-        """`to_dict` for those who cannot wait: None after each mask that is packed, then it."""
+    def packing(self) -> Pieces[dict[str, Any]]:
+        """`to_dict` in pieces."""
         prompts: _Shared[Prompt] = _Shared()
         starts: _Shared[Bits] = _Shared()
         states = []
         for state, patch in [*self.done, *self.undone, (self.state, None)]:
+            packed = None if patch is None else (yield from packing_patch(patch))
             states.append(
                 {
                     "prompts": [prompts.place(p) for p in state.prompts],
                     "baked": state.baked,
                     "start": None if state.start is None else starts.place(state.start),
                     "story": None if state.story is None else state.story.to_dict(),
-                    "patch": None if patch is None else pack_patch(patch),
+                    "patch": packed,
                 }
             )
-            yield None
+            yield
         box = bounding_box(self.mask)
-        yield None
-        mask = Bits.of(self.mask, box)
-        yield None
+        yield
+        mask = yield from Bits.making(self.mask, box)
         for bits in [*starts.items, mask]:
+            yield
             yield from bits.packing()
-            yield None
-        yield {
+        return {
             "prompts": [to_dict(p) for p in prompts.items],
             "starts": [bits.to_dict() for bits in starts.items],
             "states": states,

@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from .blank import blank
 from .errors import InputError
 from .image import Mask
 from .patch import MaskPatch, bounding_box
+from .pieces import Pieces, at_once, spans
 
 #: Most voxels that a mask from outside may have: 2048 x 2048 x 1024.
 MOST_VOXELS = 2**32
@@ -43,20 +45,39 @@ class Bits:
     @classmethod
     def of(cls, mask: Mask, box: tuple[slice, slice, slice] | None = None) -> Bits:
         """``box``: that of the true voxels, for those who know it."""
+        return at_once(cls.making(mask, box))
+
+    @classmethod
+    def making(cls, mask: Mask, box: tuple[slice, slice, slice] | None = None) -> Pieces[Bits]:
+        """`of` in pieces."""
         k, j, i = mask.shape
         box = box or bounding_box(mask) or (slice(0, 0),) * 3
         part = mask[box]
         a, b, c = part.shape
         first, row, column = (side.start for side in box)
         # Whole bytes from every eight slices, and no copy of all: that would be half of the time.
-        pieces = [np.packbits(part[n : n + 8]).tobytes() for n in range(0, a, 8)]
+        pieces = []
+        for span in spans(part.shape):
+            if pieces:
+                yield
+            pieces += [np.packbits(part[n : n + 8]) for n in range(span.start, span.stop, 8)]
         return cls((k, j, i), (first, row, column), (a, b, c), b"".join(pieces))
 
     def mask(self) -> Mask:
         """The mask, a new one each time."""
         mask = np.zeros(self.shape, bool)
-        MaskPatch(self.start, _unpacked(self.bits, self.size)).apply(mask)
+        for part in self.parts():
+            part.apply(mask)
         return mask
+
+    def parts(self) -> Iterator[MaskPatch]:
+        """Patches that make the mask out of an empty one."""
+        k, j, i = self.start
+        _, b, c = self.size
+        for span in spans(self.size):
+            bits = self.bits[span.start * b * c // 8 : (span.stop * b * c + 7) // 8]
+            voxels = _unpacked(bits, (span.stop - span.start, b, c))
+            yield MaskPatch((k + span.start, j, i), voxels)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able data; what `pack_mask` gives."""
@@ -114,33 +135,68 @@ def _unpacked(bits: bytes, shape: tuple[int, int, int]) -> Mask:
 
 
 def _inflated(text: str, shape: tuple[int, int, int]) -> bytes:
+    return b"".join(_inflating(text, shape))
+
+
+def _inflating(text: str, shape: tuple[int, int, int]) -> Iterator[bytes]:
+    """The bits of a mask, those of one of its `spans` after the other."""
     count = math.prod(shape)
     if count > MOST_VOXELS or any(n < 0 for n in shape):
         raise InputError(f"A mask of shape {shape} is too large to be sent.")
-    length = (count + 7) // 8
-    inflate = zlib.decompressobj()
+    inflate, whole = zlib.decompressobj(), True
     try:
-        bits = inflate.decompress(base64.b64decode(text, validate=True), length + 1)
+        packed = base64.b64decode(text, validate=True)
+        for span in spans(shape) if count else ():
+            length = ((span.stop - span.start) * shape[1] * shape[2] + 7) // 8
+            bits = inflate.decompress(packed, length)
+            packed = inflate.unconsumed_tail
+            whole = whole and len(bits) == length
+            yield bits
+        more = inflate.decompress(packed, 1)
     except (zlib.error, binascii.Error, ValueError) as error:
         raise InputError(f"A mask arrived damaged ({error}); send it again.") from error
-    if len(bits) != length or not inflate.eof or inflate.unused_data:
+    if more or not whole or not inflate.eof or inflate.unused_data:
         raise InputError(f"A mask arrived damaged: it does not hold {count} voxels.")
-    return bits
 
 
 def pack_patch(patch: MaskPatch) -> dict[str, Any]:
     """A patch as JSON-able data: ``start`` and ``size`` are ``(k, j, i)``."""
+    return at_once(packing_patch(patch))
+
+
+def packing_patch(patch: MaskPatch) -> Pieces[dict[str, Any]]:
+    """`pack_patch` in pieces."""
+    deflate, pieces = zlib.compressobj(1), []
+    for span in spans(patch.voxels.shape):
+        if pieces:
+            yield
+        pieces.append(deflate.compress(np.packbits(patch.voxels[span]).tobytes()))
+    packed = b"".join([*pieces, deflate.flush()])
     return {
         "start": list(patch.start),
         "size": list(patch.voxels.shape),
-        "bits": pack_bits(patch.voxels),
+        "bits": base64.b64encode(packed).decode(),
     }
 
 
 def unpack_patch(data: dict[str, Any], shape: tuple[int, int, int]) -> MaskPatch:
     """Inverse of `pack_patch`; raises `InputError` when it does not lie within ``shape``."""
+    return at_once(unpacking_patch(data, shape))
+
+
+def unpacking_patch(data: dict[str, Any], shape: tuple[int, int, int]) -> Pieces[MaskPatch]:
+    """`unpack_patch` in pieces."""
     start, size = _place(data, shape)
-    return MaskPatch(start, unpack_bits(str(data.get("bits", "")), size))
+    inflating = _inflating(str(data.get("bits", "")), size)
+    voxels = blank(size)
+    for number, (span, bits) in enumerate(zip(spans(size), inflating, strict=False)):
+        if number:
+            yield
+        if len(bits) * 8 >= voxels[span].size:  # else it is damaged, which is told at the end
+            voxels[span] = _unpacked(bits, voxels[span].shape)
+    for _ in inflating:  # sees whether it is whole, and nothing behind it
+        pass
+    return MaskPatch(start, voxels)
 
 
 def pack_mask(mask: Mask) -> dict[str, Any]:

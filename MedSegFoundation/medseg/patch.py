@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .image import Mask
+from .pieces import spans
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
@@ -34,8 +36,8 @@ def _difference(before: Mask, after: Mask) -> tuple[slice, slice, slice] | None:
     Most prompts change few slices of many, so whole slices are compared first, eight voxels at a
     time: a tenth of the time of comparing all voxels one by one.
     """
-    pairs = zip(_words(before), _words(after), strict=True)
-    slices = _span(np.array([not np.array_equal(a, b) for a, b in pairs]))
+    pairs = zip(before, after, strict=True)
+    slices = _span(np.array([not np.array_equal(_words(a), _words(b)) for a, b in pairs]))
     if slices is None:
         return None
     box = bounding_box(before[slices] != after[slices])
@@ -43,9 +45,9 @@ def _difference(before: Mask, after: Mask) -> tuple[slice, slice, slice] | None:
     return slices, box[1], box[2]
 
 
-def _words(mask: Mask) -> NDArray[np.unsignedinteger[Any]]:
-    rows = np.ascontiguousarray(mask).reshape(len(mask), -1)
-    return rows.view(np.uint64 if rows.shape[1] % 8 == 0 else np.uint8)
+def _words(plane: Mask) -> NDArray[np.unsignedinteger[Any]]:
+    flat = np.ascontiguousarray(plane).reshape(-1)
+    return flat.view(np.uint64 if flat.size % 8 == 0 else np.uint8)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,17 @@ class MaskPatch:
     def box(self) -> tuple[slice, slice, slice]:
         k, j, i = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
         return k, j, i
+
+    def parts(self) -> Iterator[MaskPatch]:
+        """The same in pieces of whole slices; their voxels are views."""
+        k, j, i = self.start
+        for span in spans(self.voxels.shape):
+            yield MaskPatch((k + span.start, j, i), self.voxels[span])
+
+    def within(self, part: MaskPatch) -> Mask:
+        """The voxels where another patch writes, one of the `parts` of such a patch."""
+        first = part.start[0] - self.start[0]
+        return self.voxels[first : first + len(part.voxels)]
 
     def apply(self, mask: Mask) -> None:
         """Write the patch into ``mask`` in place."""

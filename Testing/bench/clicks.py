@@ -25,9 +25,11 @@ import numpy as np
 import slicer
 from clicks_kit import (
     AFFINE,
+    SLOW_MS,
     STAMP,
     Bench,
     Cost,
+    Turn,
     imported,
     organs,
     over_neighbours,
@@ -46,6 +48,12 @@ MANY, FEW = 24, 8
 HEAD = (
     "| case | n | click to segment, ms: median | p95 | GUI thread | its longest turn: median | max "
     "| of the GUI thread: Slicer's own | session in the helper |\n" + "|---" * 9 + "|"
+)
+
+
+SLOW_HEAD = (
+    "| case | turns over 50 ms | n | longest, ms | of it in the processor | in Slicer's own calls "
+    "| most that is not Slicer's |\n" + "|---" * 7 + "|"
 )
 
 
@@ -181,7 +189,7 @@ def fresh_volumes(bench: Bench) -> list[str]:
 
 
 def turns(name: str, cost: Cost, bench: Bench) -> str:
-    slow = sum(turn > 0.05 for turn in bench.meter.turns)
+    slow = sum(turn.ms > SLOW_MS for turn in bench.meter.turns)
     number = len(bench.meter.turns)
     return f"| {name} | {cost.total / 1e3:.1f} | {number} | {cost.longest:.0f} | {slow} |"
 
@@ -220,6 +228,23 @@ def lost_server(bench: Bench) -> list[str]:
         cost = bench.cost(live, lambda: pending)
         bench.wait(bench.companion.connect(None))
     return [*lines, turns("server killed during a prompt, until it is given up", cost, bench)]
+
+
+# All turns that were too long: the last table
+
+
+def slow_lines(case: str, slow: list[Turn]) -> list[str]:
+    """The turns of a case that were too long, those of one function in one line."""
+    lines = []
+    for what in dict.fromkeys(turn.what for turn in slow):
+        turns = [turn for turn in slow if turn.what == what]
+        longest = max(turns, key=lambda turn: turn.ms)
+        ours = max(turn.ms - turn.slicer for turn in turns)
+        lines.append(
+            f"| {case} | `{what}` | {len(turns)} | {longest.ms:.0f} | {longest.cpu:.0f} "
+            f"| {longest.slicer:.0f} | {ours:.0f} |"
+        )
+    return lines
 
 
 # Other ways to write: the third table
@@ -334,14 +359,17 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], metavar="WORD")
     parser.add_argument("--out", type=Path, default=Path("bench"))
     options = parser.parse_args()
-    bench, report = Bench(), []
+    bench, report, slow = Bench(), [], []
 
     def tell(*lines: str) -> None:
         report.extend(lines)
         print("\n".join(lines), flush=True)
 
-    def chosen(case: Callable[..., list[str]]) -> bool:
-        return not options.only or any(word in case.__name__ for word in options.only)
+    def measure(case: Callable[..., list[str]]) -> None:
+        if not options.only or any(word in case.__name__ for word in options.only):
+            bench.slow.clear()
+            tell(*case(bench))
+            slow.extend(slow_lines(case.__name__.replace("_", " "), bench.slow))
 
     tell(
         "# From click to updated segment, 512 x 512 x 300 int16", "",
@@ -351,23 +379,21 @@ def main() -> int:
     )  # fmt: skip
     try:
         for case in CLICKS:
-            if chosen(case):
-                tell(*case(bench))
+            measure(case)
         tell(
             "",
             "| case | s in all | turns | longest turn, ms | turns over 50 ms |",
             "|---|---|---|---|---|",
         )
         for case in LONG:
-            if chosen(case):
-                tell(*case(bench))
+            measure(case)
         tell(
             "",
             "| write | segments | median, ms | p95 | voxels that neighbours lost |",
             "|---|---|---|---|---|",
         )
-        if chosen(writes):
-            tell(*writes(bench))
+        measure(writes)
+        tell("", SLOW_HEAD, *slow)
     finally:
         bench.close()
     options.out.mkdir(parents=True, exist_ok=True)

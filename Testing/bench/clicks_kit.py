@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,24 +36,41 @@ T = TypeVar("T")
 #: (K, J, I).
 SHAPE = (300, 512, 512)
 AFFINE = np.diag([0.8, 0.8, 1.5, 1.0])
+#: A window should not stand still for longer.
+SLOW_MS = 50.0
 STAMP = stub_shape("ellipsoid")
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One turn of an event loop: for so long a window would stand still.
+
+    ``what``: the function that was called, or what the user did. ``ms``: wall time; ``cpu``: of
+    that, in the processor; ``slicer``: of that, in Slicer's own calls.
+    """
+
+    what: str
+    ms: float
+    cpu: float
+    slicer: float
+
+
 class Turns:
-    """What makes an event loop note how long each of its turns takes: for so long a window would
-    stand still."""
+    """What makes an event loop note its turns."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.turns: list[float] = []
+        self.turns: list[Turn] = []
 
-    def gui(self, do: Callable[[], T]) -> T:
+    def gui(self, do: Callable[[], T], what: str = "") -> T:
         """Do what an event of the window would do, as a turn of its own."""
-        begin = time.perf_counter()
+        begin, cpu, slicer = time.perf_counter(), time.thread_time(), TimedEditor.spent
         try:
             return do()
         finally:
-            self.turns.append(time.perf_counter() - begin)
+            spent = time.perf_counter() - begin, time.thread_time() - cpu
+            times = (1e3 * t for t in (*spent, TimedEditor.spent - slicer))
+            self.turns.append(Turn(what or _name(do), *times))
 
     def settle(self) -> None:
         """Serve what is due now, and what that makes due."""
@@ -62,7 +80,14 @@ class Turns:
             self.run_until(lambda told=told: bool(told))  # type: ignore[misc]
 
     def _run(self, callback: Callback) -> None:
-        self.gui(lambda: super(Turns, self)._run(callback))  # type: ignore[misc]
+        self.gui(lambda: super(Turns, self)._run(callback), _name(callback))  # type: ignore[misc]
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """What a function is called, inside of partials."""
+    while isinstance(function, partial):
+        function = function.func
+    return function.__qualname__.replace(".<locals>", "")
 
 
 def event_loop() -> Any:
@@ -83,7 +108,8 @@ def event_loop() -> Any:
 class TimedEditor(LogicEditor):
     """Adds up the seconds that are Slicer's own: saving a state, modifying, undo."""
 
-    seconds = 0.0
+    #: Of all editors together.
+    spent = 0.0
 
     def save_state(self) -> None:
         self._time(super().save_state)
@@ -102,7 +128,7 @@ class TimedEditor(LogicEditor):
         try:
             do()
         finally:
-            self.seconds += time.perf_counter() - begin
+            TimedEditor.spent += time.perf_counter() - begin
 
 
 @dataclass(frozen=True)
@@ -131,6 +157,8 @@ class Bench:
         self.voxels = self.random.integers(-1000, 2000, SHAPE, np.int16)
         self.volume = self.new_volume()
         self.image = image_from_volume(self.volume)
+        #: Turns that were too long.
+        self.slow: list[Turn] = []
 
     def new_volume(self, voxels: np.ndarray | None = None) -> Any:
         return add_volume(self.voxels if voxels is None else voxels, AFFINE)
@@ -159,18 +187,19 @@ class Bench:
     def cost(self, live: Any, ask: Callable[[], Any]) -> Cost:
         """What an action costs that returns a `Pending`, or is done when it returns."""
         self.meter.turns.clear()
-        live.editor.seconds = 0.0
-        begin = time.perf_counter()
-        pending = self.meter.gui(ask)
+        slicer, begin = TimedEditor.spent, time.perf_counter()
+        pending = self.meter.gui(ask, "the user")
         model = 0.0
         if pending is not None:
             self.meter.run_until(lambda: pending.finished, 600)
             model = pending.result.seconds if pending.error is None else 0.0
         total = time.perf_counter() - begin
-        gui = sum(self.meter.turns)
+        slicer = TimedEditor.spent - slicer
+        turns = list(self.meter.turns)
         self.meter.settle()
-        values = total, gui, max(self.meter.turns), live.editor.seconds, model
-        return Cost(*(1e3 * v for v in values))
+        gui, longest = sum(turn.ms for turn in turns), max(turn.ms for turn in turns)
+        self.slow += [turn for turn in self.meter.turns if turn.ms > SLOW_MS]
+        return Cost(1e3 * total, gui, longest, 1e3 * slicer, 1e3 * model)
 
     def click(self, live: Any, place: tuple[int, int, int], include: bool = True) -> Cost:
         return self.cost(live, lambda: live.add(self.point(live, place, include)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ..errors import CancelledError, ExpiredError, InputError, MedsegError, NotF
 from ..history import State, read_only
 from ..image import Image, Mask
 from ..packing import Bits, unpack_patch
+from ..pieces import Pieces
 from ..prompts import Prompt
 from ..protocol.messages import (
     JobEvent,
@@ -58,7 +59,7 @@ class LinkedSession:
         self._busy = False
         self._closed = False
         self._openings = 0
-        self._packing: Iterator[SessionRequest | None] | None = None
+        self._packing: Pieces[SessionRequest] | None = None
 
     @property
     def image(self) -> Image:
@@ -169,23 +170,36 @@ class LinkedSession:
         *,
         baked: int = 0,
         start: Mask | Bits | None = None,
-        mask: Mask | None = None,
+        mask: Mask | Bits | None = None,
         story: Story | None = None,
     ) -> Pending[None]:
-        """Stand where a session kept elsewhere stood; see `medseg.session.Session.restore`."""
-        history, listed = self.mirror.history, tuple(prompts)
-        copied = start.copy() if isinstance(start, np.ndarray) else start
-        mask = None if mask is None else mask.copy()
+        """Stand where a session kept elsewhere stood; see `medseg.session.Session.restore`.
 
-        def stand() -> None:
-            bits = None if copied is None else history.bits(copied)
-            history.stand(State(listed, baked, bits, story), mask)
+        Masks are copied at once; bits take no time here.
+        """
+        listed = tuple(prompts)
+        copied = [m.copy() if isinstance(m, np.ndarray) else m for m in (start, mask)]
+        return self._ask(Stand(self, self._standing(listed, baked, copied[0], copied[1], story)))
 
-        return self._ask(Stand(self, stand))
+    def _standing(
+        self,
+        prompts: tuple[Prompt, ...],
+        baked: int,
+        start: Mask | Bits | None,
+        mask: Mask | Bits | None,
+        story: Story | None,
+    ) -> Pieces[None]:
+        history = self.mirror.history
+        bits = None if start is None else history.bits(start)
+        yield from history.standing(State(prompts, baked, bits, story), mask)
 
     def forget_history(self) -> Pending[None]:
         """Drop undo and redo (and their memory)."""
-        return self._ask(Stand(self, self.mirror.history.forget))
+        return self._ask(Stand(self, self._forgetting()))
+
+    def _forgetting(self) -> Pieces[None]:
+        self.mirror.history.forget()
+        yield from ()
 
     def close(self) -> None:
         """Let go of it, here and on the other side; what is under way is cancelled."""
@@ -235,9 +249,10 @@ class LinkedSession:
 
     def step_ended(self, step: Asked, tell: Callable[[], None]) -> None:
         """The first step is over; ``tell`` whoever asked for it."""
+        if not self._queue or self._queue[0] is not step:
+            return  # it was given up in the middle
         self._busy = False
-        if self._queue and self._queue[0] is step:
-            self._queue.popleft()
+        self._queue.popleft()
         try:
             tell()
         finally:
@@ -268,18 +283,19 @@ class LinkedSession:
             self._packing = self.mirror.opening(self._image.name)
             self._pack(self._packing)
 
-    def _pack(self, packing: Iterator[SessionRequest | None]) -> None:
+    def _pack(self, packing: Pieces[SessionRequest]) -> None:
         """A piece of what opens the session in each turn: undo and redo of a large image are
         much to pack."""
         if packing is not self._packing:
             return  # something came in between
-        request = next(packing)
-        if request is None:
+        try:
+            next(packing)
+        except StopIteration as end:
+            self._packing = None
+            args = {"request": encode(end.value)}
+            self.companion.call("open_session", args, self._session_there)
+        else:
             self.companion.watcher.call_later(0, partial(self._pack, packing))
-            return
-        self._packing = None
-        args = {"request": encode(request)}
-        self.companion.call("open_session", args, self._session_there)
 
     def _image_there(self, name: str | None, error: MedsegError | None) -> None:
         self._busy = False

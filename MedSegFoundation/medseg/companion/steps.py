@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..actions import Action, Redo, Undo
 from ..errors import ExpiredError, MedsegError, NotFoundError, RemoteError, StaleError
+from ..pieces import Pieces
 from ..protocol.messages import ActionReply, JobEvent, JobInfo, JobRequest, decode, encode
 from ..protocol.problems import from_problem
 from ..session import Step
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 _TRIES = 3
 #: How many helper processes may stop during one step before it is left out.
 _LOSSES = 3
-#: Takes a reply; returns what tells of the end, or None when the step goes on.
-Answer = Callable[[Any], Callable[[], None] | None]
+#: Tells whoever asked of the end.
+Tell = Callable[[], None]
+#: Takes a reply; None: the step goes on.
+Answer = Callable[[Any], Tell | None]
 
 
 class Asked:
@@ -49,18 +53,32 @@ class Asked:
 
     def _call(self, name: str, args: Json, answer: Answer, on_event: Any = None) -> None:
         def answered(reply: Json | None, error: MedsegError | None) -> None:
-            tell = None
-            if error is None:
-                try:
-                    tell = answer(reply)
-                except MedsegError as problem:
-                    error = problem
             if error is not None:
                 self._problem(error)
-            elif tell is not None:
-                self.session.step_ended(self, tell)
+            else:
+                self._take(partial(answer, reply))
 
         self.session.companion.call(name, args, answered, on_event)
+
+    def _take(self, answer: Callable[[], Tell | None]) -> None:
+        try:
+            tell = answer()
+        except MedsegError as problem:
+            self._problem(problem)
+        else:
+            if tell is not None:
+                self.session.step_ended(self, tell)
+
+    def _in_turns(self, pieces: Pieces[Tell]) -> Tell | None:
+        """Do the next piece, the others in turns of their own; None: there are more."""
+        try:
+            next(pieces)
+        except StopIteration as end:
+            tell: Tell = end.value
+            return tell
+        more = partial(self._take, partial(self._in_turns, pieces))
+        self.session.companion.watcher.call_later(0, more)
+        return None
 
     def _problem(self, error: MedsegError) -> None:
         if isinstance(error, HelperLostError):
@@ -109,9 +127,13 @@ class Act(Asked):
         args = {"session": self.session.name, "request": encode(request)}
         self._call("act", args, self._answered)
 
-    def _answered(self, reply: Any) -> Callable[[], None]:
+    def _answered(self, reply: Any) -> Tell | None:
+        return self._in_turns(self._following(reply))
+
+    def _following(self, reply: Any) -> Pieces[Tell]:
+        mirror = self.session.mirror
         try:
-            step = self.session.mirror.accept(self.action, decode(ActionReply, reply))
+            step = yield from mirror.accepting(self.action, decode(ActionReply, reply))
         except MedsegError as error:  # it does not follow from where we stand
             raise StaleError(str(error)) from error
         return lambda: self._tell(step)
@@ -127,23 +149,24 @@ class Act(Asked):
 class Stand(Asked):
     """A change of the history that is made here, and shown to the other side by opening anew."""
 
-    def __init__(self, session: LinkedSession, change: Callable[[], None]) -> None:
+    def __init__(self, session: LinkedSession, change: Pieces[None]) -> None:
         super().__init__(session)
-        self._change: Callable[[], None] | None = change
+        self._change: Pieces[None] | None = change
 
     def begin(self) -> None:
-        try:
-            if self._change is not None:
-                self._change()
-        except MedsegError as error:
-            self._failed(error)
-            return
-        if self._change is not None:
-            self._change = None
-            self.session.unopen()
-            self.session.step_waits(self)
-        else:
+        if self._change is None:
             self.session.step_ended(self, lambda: self.pending.finish(None))
+        else:
+            self._take(partial(self._in_turns, self._changing(self._change)))
+
+    def _changing(self, change: Pieces[None]) -> Pieces[Tell]:
+        yield from change
+        return self._changed
+
+    def _changed(self) -> None:
+        self._change = None
+        self.session.unopen()
+        self.session.put_first(self)
 
 
 class Job(Asked):

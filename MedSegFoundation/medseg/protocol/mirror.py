@@ -7,14 +7,15 @@ answers. That serves a blocking client and an event loop alike.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..actions import Accept, Action, Redo, Undo
 from ..errors import RemoteError
 from ..history import History, read_only
 from ..image import Mask
-from ..packing import unpack_patch
+from ..packing import unpacking_patch
 from ..patch import MaskPatch
+from ..pieces import Pieces, at_once
 from ..session import Step
 from .messages import ActionReply, ActionRequest, SessionInfo, SessionRequest, decode
 
@@ -37,17 +38,15 @@ class Mirror:
 
     def open_request(self, image: str) -> SessionRequest:
         """Opens the session, or opens it again where it stood, on the image of that name."""
-        return next(request for request in self.opening(image) if request is not None)
+        return at_once(self.opening(image))
 
-    def opening(self, image: str) -> Iterator[SessionRequest | None]:
-        """`open_request` for those who cannot wait: None after each piece of work, then it."""
+    def opening(self, image: str) -> Pieces[SessionRequest]:
+        """`open_request` in pieces."""
         history = self.history
-        if history.done or history.undone or history.state.prompts or history.voxels:
-            for data in history.packing():
-                done = data is not None
-                yield SessionRequest(image, self.model, self.device, data) if done else None
-        else:
-            yield SessionRequest(image, self.model, self.device)
+        if not (history.done or history.undone or history.state.prompts or history.voxels):
+            return SessionRequest(image, self.model, self.device)
+        data = yield from history.packing()
+        return SessionRequest(image, self.model, self.device, data)
 
     def opened(self, info: SessionInfo) -> None:
         """Take the answer to `open_request`."""
@@ -65,21 +64,29 @@ class Mirror:
         Raises `RemoteError` when the answer does not follow from where this mirror stands; the
         owner then opens the session again with `open_request`.
         """
+        return at_once(self.accepting(action, reply))
+
+    def accepting(self, action: Action, reply: ActionReply) -> Pieces[Step]:
+        """`accept` in pieces, all of which have to be done."""
         if reply.revision != self.revision + 1:
             raise RemoteError("The other side has lost count of the session; try again.")
-        patch = self._follow(action, reply)
+        patch = yield from self._following(action, reply)
         self.revision = reply.revision
         return Step(patch, reply.seconds, reply.voxels, reply.ml, tuple(reply.notes))
 
-    def _follow(self, action: Action, reply: ActionReply) -> MaskPatch:
+    def _following(self, action: Action, reply: ActionReply) -> Pieces[MaskPatch]:
+        history = self.history
         if isinstance(action, Undo):
-            return self.history.undo()
+            return (yield from history.undoing())
         if isinstance(action, Redo):
-            return self.history.redo()
+            return (yield from history.redoing())
         if isinstance(action, Accept):
             patch = action.patch
+            back = yield from history.changing(patch)
+            state = yield from action.leading(history.state, history.mask)
         else:
-            patch = unpack_patch(reply.patch, self.history.shape)
-        state = action.lead(self.history.state, self.history.mask)
-        self.history.commit(state, patch)
+            patch = yield from unpacking_patch(reply.patch, history.shape)
+            state = action.lead(history.state, history.mask)
+            back = yield from history.changing(patch)
+        history.note(state, back)
         return patch
