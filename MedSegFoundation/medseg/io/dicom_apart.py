@@ -6,158 +6,162 @@ any other, whatever the compression; so that is what it gets.
 
 from __future__ import annotations
 
-import mmap
 import struct
+import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
-from .files import io_error
+from .dicom_bytes import ITEM, PIXELS, SEQUENCE_END, UNKNOWN, DicomBytes, Element
+from .files import io_error, opened
+from .unpack import nameless, one_after_another, pieces
 
-#: Value representations whose length is 4 bytes behind 2 empty ones (DICOM PS3.5, 7.1.2).
-LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-#: Transfer syntaxes that are not taken apart: big endian, and compressed as a whole.
-OTHERS = {"1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
-IMPLICIT = "1.2.840.10008.1.2"
-SYNTAX, FRAMES, PIXELS = (0x0002, 0x0010), (0x0028, 0x0008), (0x7FE0, 0x0010)
-ITEM, ITEM_END, SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
-UNKNOWN = 0xFFFFFFFF
+#: Transfer syntaxes: the one with implicit types, the usual one, big endian, packed as a whole.
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+BIG, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
+SYNTAX, FRAMES = (0x0002, 0x0010), (0x0028, 0x0008)
+#: Where each frame begins among the encapsulated pixels (8 bytes each).
+OFFSETS = (0x7FE0, 0x0001)
+#: How a picture in JPEG or JPEG 2000 begins.
+PICTURES = (b"\xff\xd8\xff", b"\xff\x4f\xff")
 
+#: First and last byte (exclusive).
+Span = tuple[int, int]
 Tag = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class _Element:
-    """Element ``tag`` from byte ``start`` on; its ``length`` bytes begin at ``value``."""
-
-    tag: Tag
-    start: int
-    value: int
-    length: int
-
-
 class FramesFile:
-    """The frames of a file; `one` makes a file of one of them. None of it stays in memory."""
+    """The frames of a file; `one` makes a file of one of them. None of it stays in memory.
 
-    def __init__(self, path: Path, header: bytes, native: bool, places: list[tuple[int, int]]):
+    ``head``: a file to the tag of its pixels, that tells of one frame. ``frames``: the spans that
+    each is made of. ``native``: not encapsulated.
+    """
+
+    def __init__(
+        self, path: Path, data: DicomBytes, head: bytes, native: bool, frames: list[list[Span]]
+    ) -> None:
         self.path = path
-        self._header, self._native, self._places = header, native, places
+        self._data, self._head, self._native, self._frames = data, head, native, frames
 
     @property
     def count(self) -> int:
-        return len(self._places)
+        return len(self._frames)
 
     def one(self, index: int) -> bytes:
         """A DICOM file with that frame alone; raises `InputError` when it cannot be read."""
-        at, length = self._places[index]
         try:
-            with self.path.open("rb") as file:
-                file.seek(at)
-                pixels = file.read(length)
+            pixels = b"".join(self._data.content(*span) for span in self._frames[index])
         except OSError as error:
             raise io_error(self.path, error, "read") from error
-        size = struct.pack("<I", length)
+        pixels += b"\0" * (len(pixels) % 2)
+        size = struct.pack(self._data.order + "I", len(pixels))
         if self._native:
-            return self._header + size + pixels
+            return self._head + size + pixels
         item, end = struct.pack("<2H", *ITEM), struct.pack("<2HI", *SEQUENCE_END, 0)
         empty = item + struct.pack("<I", 0)
-        return self._header + struct.pack("<I", UNKNOWN) + empty + item + size + pixels + end
+        return self._head + struct.pack("<I", UNKNOWN) + empty + item + size + pixels + end
 
 
 def frames_of(path: Path) -> FramesFile | None:
-    """The frames of a file with several; None for any other, and for what is not taken apart."""
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _taken_apart(path, data)
-    except (OSError, ValueError, struct.error):
-        return None  # whoever reads it whole will tell what is wrong
+    """The frames of a file with several; None for any other, and for what is not taken apart.
+
+    Raises `InputError` when the file cannot be read, or is packed and damaged.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(opened(path))
+        try:
+            found = _taken_apart(path, file, stack)
+        except (OSError, ValueError, struct.error):
+            return None  # whoever reads it whole will tell what is wrong
+        if found is not None:
+            weakref.finalize(found, stack.pop_all().close)
+        return found
 
 
-def _taken_apart(path: Path, data: mmap.mmap) -> FramesFile | None:
-    if data[128:132] != b"DICM":
+def _taken_apart(path: Path, file: IO[bytes], stack: ExitStack) -> FramesFile | None:
+    data = DicomBytes(file)
+    if data.content(128, 132) != b"DICM":
         return None
-    syntax, at = "", 132
-    for element in _elements(data, at, explicit=True):
+    syntax, end = None, 132
+    for element in data.elements(132):
         if element.tag[0] != 2:
             break
-        at = element.value + element.length
-        if element.tag == SYNTAX:
-            syntax = _text(data, element)
-    if not syntax or syntax in OTHERS:
+        syntax = element if element.tag == SYNTAX else syntax
+        end = element.end
+    if syntax is None:
         return None
-    frames = None
-    for element in _elements(data, at, explicit=syntax != IMPLICIT):
-        if element.tag == FRAMES:
-            frames = element
-        if element.tag == PIXELS and frames is not None:
-            return _with_pixels(path, data, frames, element)
-    return None
-
-
-def _with_pixels(
-    path: Path, data: mmap.mmap, frames: _Element, pixels: _Element
-) -> FramesFile | None:
-    count = int(_text(data, frames))
-    head = bytearray(data[: pixels.value - 4])
-    head[frames.value : frames.value + frames.length] = b"1".ljust(frames.length)
-    if pixels.length == UNKNOWN:
-        items = list(_items(data, pixels.value))
-        places = [(item.value, item.length) for item in items[1:]]  # the first one is a table
-    elif pixels.length % count or pixels.value + pixels.length > len(data):
-        return None
+    named = data.text(syntax)
+    if named == DEFLATED:
+        plain = nameless(one_after_another(_inflated(path, data, syntax, end)))
+        data = DicomBytes(stack.enter_context(plain))
     else:
-        size = pixels.length // count
-        places = [(pixels.value + n * size, size) for n in range(count)]
-    whole = len(places) == count > 1
-    return FramesFile(path, bytes(head), pixels.length != UNKNOWN, places) if whole else None
+        data = DicomBytes(file, ">" if named == BIG else "<", named != IMPLICIT)
+    return _with_frames(path, data, end)
 
 
-def _elements(data: mmap.mmap, at: int, explicit: bool) -> Iterator[_Element]:
-    """One element after the other, not those within sequences, to the end or a delimiter."""
-    while at + 8 <= len(data):
-        tag = struct.unpack_from("<2H", data, at)
-        start, value = at, at + 8
-        if tag in (ITEM_END, SEQUENCE_END):
-            return
-        if explicit and data[at + 4 : at + 6] not in LONG:
-            (length,) = struct.unpack_from("<H", data, at + 6)
-        elif explicit:
-            (length,), value = struct.unpack_from("<I", data, at + 8), at + 12
-        else:
-            (length,) = struct.unpack_from("<I", data, at + 4)
-        element = _Element((tag[0], tag[1]), start, value, length)
-        yield element
-        if length == UNKNOWN and element.tag == PIXELS:
-            return
-        at = _behind(data, value, explicit) if length == UNKNOWN else value + length
+def _inflated(path: Path, data: DicomBytes, syntax: Element, end: int) -> Iterator[bytes]:
+    """The file as it would be had it not been packed; ``end``: of what is never packed."""
+    yield data.content(0, syntax.value)
+    yield EXPLICIT.encode().ljust(syntax.length, b"\0")
+    yield data.content(syntax.end, end)
+    yield from pieces(path, end, "deflate")
 
 
-def _behind(data: mmap.mmap, at: int, explicit: bool) -> int:
-    """Where a sequence without a length ends that begins at ``at``."""
-    for item in _items(data, at, explicit):
-        at = item.value + item.length
-    return at + 8
+def _with_frames(path: Path, data: DicomBytes, at: int) -> FramesFile | None:
+    """``at``: where the elements begin that are not about the file itself."""
+    told: dict[Tag, Element] = {}
+    for element in data.elements(at):
+        told[element.tag] = element
+        if element.tag == PIXELS:
+            break
+    pixels, frames = told.get(PIXELS), told.get(FRAMES)
+    if pixels is None or frames is None:
+        return None
+    count, native = int(data.text(frames)), pixels.length != UNKNOWN
+    if count < 2:
+        return None
+    spans = _native(data, pixels, count) if native else _encapsulated(data, told, count)
+    if spans is None:
+        return None
+    tables = min(element.start for element in told.values() if element.tag[0] == PIXELS[0])
+    head = data.content(0, frames.value) + b"1".ljust(frames.length)
+    head += data.content(frames.end, tables) + data.content(pixels.start, pixels.value - 4)
+    return FramesFile(path, data, head, native, spans)
 
 
-def _items(data: mmap.mmap, at: int, explicit: bool = True) -> Iterator[_Element]:
-    """The items of a sequence to its delimiter; raises `ValueError` when there is none."""
-    while True:
-        group, number, length = struct.unpack_from("<2HI", data, at)
-        if (group, number) == SEQUENCE_END:
-            return
-        if (group, number) != ITEM:
-            raise ValueError("no item")
-        value = at + 8
-        if length == UNKNOWN:
-            end = value
-            for element in _elements(data, value, explicit):
-                end = element.value + element.length
-                if element.length == UNKNOWN:
-                    end = _behind(data, element.value, explicit)
-            length = end + 8 - value
-        yield _Element(ITEM, at, value, length)
-        at = value + length
+def _native(data: DicomBytes, pixels: Element, count: int) -> list[list[Span]] | None:
+    size, padding = divmod(pixels.length, count)
+    if padding > 1 or pixels.end > data.size:
+        return None
+    return [[(at, at + size)] for at in range(pixels.value, pixels.end - padding, size)]
 
 
-def _text(data: mmap.mmap, element: _Element) -> str:
-    return data[element.value : element.value + element.length].decode("ascii").strip("\0 ")
+def _encapsulated(
+    data: DicomBytes, told: dict[Tag, Element], count: int
+) -> list[list[Span]] | None:
+    """Of each frame its fragments: one, or as the tables of offsets or the pictures tell."""
+    table, *items = data.items(told[PIXELS].value)
+    if not items or items[-1].end > data.size:
+        return None
+    if len(items) == count:
+        first = list(range(count))
+    else:
+        offsets = data.numbers(f"{table.length // 4}I", table.value)
+        if OFFSETS in told:
+            offsets = data.numbers(f"{told[OFFSETS].length // 8}Q", told[OFFSETS].value)
+        places = {item.start - table.end: n for n, item in enumerate(items)}
+        first = [places[offset] for offset in offsets if offset in places]
+        if len(first) != count:
+            first = [n for n, item in enumerate(items) if _begins(data, item)]
+    if len(first) != count or first[0] != 0 or sorted(set(first)) != first:
+        return None
+    ends = [*first[1:], len(items)]
+    return [
+        [(item.value, item.end) for item in items[n:end]]
+        for n, end in zip(first, ends, strict=True)
+    ]
+
+
+def _begins(data: DicomBytes, item: Element) -> bool:
+    return data.content(item.value, item.value + 3) in PICTURES

@@ -9,11 +9,9 @@ import tempfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-
-import numpy as np
+from typing import IO
 
 from ..errors import InputError
-from ..image import Array
 
 
 def suffix(path: Path) -> str:
@@ -46,14 +44,23 @@ def existing_file(path: str | os.PathLike[str], what: str = "file") -> Path:
     return found
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a file; `InputError` with the reason when it cannot be read."""
+def opened(path: Path) -> IO[bytes]:
+    """A file to read from; `InputError` with the reason when it cannot be read."""
     try:
-        return path.read_bytes()
+        return path.open("rb")
     except OSError as error:
         raise io_error(path, error, "read") from error
     except ValueError as error:  # a name with a zero byte
         raise InputError(f"There can be no file named {str(path)!r}; check the name.") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file; `InputError` with the reason when it cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read()
+    except OSError as error:
+        raise io_error(path, error, "read") from error
 
 
 def read_text(path: Path) -> str:
@@ -62,34 +69,6 @@ def read_text(path: Path) -> str:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"'{path.name}' is not a text file; choose another file.") from error
-
-
-def inflate(data: bytes, path: Path) -> bytearray:
-    """Unpack gzip (also of several members) or zlib data; checks length and checksum."""
-    out = bytearray()
-    while data:
-        stream = zlib.decompressobj(wbits=47)
-        try:
-            out += stream.decompress(data)
-        except zlib.error as error:
-            raise damaged(path, "its compressed data are not valid") from error
-        if not stream.eof:
-            raise damaged(path, "its compressed data end too early")
-        data = stream.unused_data if stream.unused_data.startswith(b"\x1f\x8b") else b""
-    return out
-
-
-def voxels(data: bytes | bytearray, start: int, dtype: str, count: int, path: Path) -> Array:
-    """``count`` numbers from byte ``start`` on, in native byte order and writable."""
-    need = count * np.dtype(dtype).itemsize
-    if count <= 0:
-        raise damaged(path, "its header gives no image size")
-    if start < 0 or len(data) - start < need:
-        raise damaged(path, f"it has {max(len(data) - start, 0)} bytes of voxels instead of {need}")
-    if not isinstance(data, bytearray):
-        data = bytearray(data)
-    array: Array = np.frombuffer(data, dtype, count, start)
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def check_png(path: Path) -> None:

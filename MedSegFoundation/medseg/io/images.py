@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import GeometryError, InputError
+from ..errors import InputError
 from ..image import Image
 from ..resample import labels_onto
 from . import dicom, metaimage, nifti, nrrd
 from .dicom_files import is_dicom
 from .files import check_png, damaged, existing, suffix
 from .itk import sitk
-from .raw import Raw, sheared, to_image, to_labels
+from .layout import Layout
+from .raw import Raw, to_image, to_labels
 
 StrPath = str | os.PathLike[str]
 STILLS = {
@@ -81,35 +82,23 @@ def read_labels(path: StrPath, image: Image | None = None, *, frame: int | None 
     )
 
 
-def read_over_time(path: StrPath) -> Raw | None:
-    """Volumes over time ``(T, K, J, I, 1)`` with their affine; None when the file is anything else.
-
-    Raises `InputError` for colour, `GeometryError` for a sheared grid.
-    """
-    file = existing(path)
-    if suffix(file) not in (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd"):
-        return None
-    raw = _read(file, None, "refuse")
-    frames, slices = raw.array.shape[:2]
-    if frames < 2 or slices < 2:
-        return None
-    if raw.array.shape[-1] > 1:
-        raise InputError(f"'{raw.name}' is in colour over time; export it as grey.")
-    if sheared(raw.affine, raw.name):
-        raise GeometryError(f"The grid of '{raw.name}' is sheared; resample it to a straight one.")
-    return raw
+def layout_of(path: Path) -> Layout | None:
+    """Where a NIfTI, NRRD or MetaImage file has its voxels; None for a file of another kind."""
+    kind = suffix(path)
+    if kind in (".nii", ".nii.gz"):
+        return nifti.layout(path)
+    if kind in (".nrrd", ".nhdr", ".seg.nrrd"):
+        return nrrd.header(path).layout
+    return metaimage.layout(path) if kind in (".mha", ".mhd") else None
 
 
 def _read(path: Path, series: str | None, uneven: str) -> Raw:
     if path.is_dir():
         return dicom.read(path, series=series, uneven=uneven)
+    layout = layout_of(path)
+    if layout is not None:
+        return layout.read()
     kind = suffix(path)
-    if kind in (".nii", ".nii.gz"):
-        return nifti.read(path)
-    if kind in (".nrrd", ".nhdr", ".seg.nrrd"):
-        return nrrd.read(path).raw
-    if kind in (".mha", ".mhd"):
-        return metaimage.read(path)
     if kind in STILLS:
         return _still(path, STILLS[kind])
     if kind in (".dcm", ".ima", ".dicom") or is_dicom(path):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from ..image import Array
-from .files import damaged, inflate, read_bytes, voxels
-from .raw import Raw, complete_axes
+from .files import damaged, opened
+from .layout import AXES, Layout
+from .raw import complete_axes
 
 TYPES = {
     "MET_CHAR": "i1",
@@ -34,12 +34,13 @@ ALIASES = {
     "ElementSize": "ElementSpacing",
     "ElementByteOrderMSB": "BinaryDataByteOrderMSB",
 }
+#: Most bytes of a line of the header.
+LINE = 10000
 
 
-def read(path: Path) -> Raw:
-    """Voxels and affine of a MetaImage; its LPS positions become RAS. Shear is kept."""
-    data = read_bytes(path)
-    fields, start = _header(data, path)
+def layout(path: Path) -> Layout:
+    """What the header of a MetaImage says; its LPS positions become RAS."""
+    fields, start = _header(path)
     try:
         sizes = [int(n) for n in fields["DimSize"].split()]
         kind = TYPES[fields["ElementType"]]
@@ -49,34 +50,38 @@ def read(path: Path) -> Raw:
         raise damaged(path, "its header lacks the size, type or place of the voxels") from error
     if not 2 <= len(sizes) <= 4:
         raise InputError(f"'{path.name}' has {len(sizes)} dimensions; export a 3D image.")
-    where = fields["ElementDataFile"]
+    data, where = path, fields["ElementDataFile"]
     if where.upper() != "LOCAL":
         if where.upper().startswith("LIST") or "%" in where:
             raise InputError(f"'{path.name}' is spread over several files; save it as one .mha.")
-        data, start = read_bytes(path.parent / where), 0
-    content: bytes | bytearray = data
-    if fields.get("CompressedData", "False").lower() == "true":
-        content, start = inflate(data[start:], path), 0
-    big = fields.get("BinaryDataByteOrderMSB", "False").lower() == "true"
-    shape = [*[1] * (4 - len(sizes)), *sizes[::-1], channels]
-    array = voxels(content, start, (">" if big else "<") + kind, math.prod(shape), path)
-    return Raw(array.reshape(shape), complete_axes(affine, len(sizes)), path.name)
+        data, start = path.parent / where, 0
+    order = ">" if _true(fields, "BinaryDataByteOrderMSB") else "<"
+    return Layout(
+        path,
+        AXES[4 - len(sizes) :],
+        (*sizes[::-1], channels),
+        np.dtype(order + kind),
+        complete_axes(affine, len(sizes)),
+        data,
+        start,
+        "gzip" if _true(fields, "CompressedData") else "",
+    )
 
 
-def _header(data: bytes, path: Path) -> tuple[dict[str, str], int]:
+def _true(fields: dict[str, str], name: str) -> bool:
+    return fields.get(name, "False").lower() == "true"
+
+
+def _header(path: Path) -> tuple[dict[str, str], int]:
     """The ``key = value`` lines and the byte behind the last of them."""
     fields: dict[str, str] = {}
-    at = 0
-    while "ElementDataFile" not in fields:
-        end = data.find(b"\n", at, at + 10000)
-        if end < 0:
-            raise damaged(path, "it does not hold a MetaImage header")
-        key, mark, value = data[at:end].decode("latin-1").partition("=")
-        if not mark:
-            raise damaged(path, "it does not hold a MetaImage header")
-        fields[ALIASES.get(key.strip(), key.strip())] = value.strip()
-        at = end + 1
-    return fields, at
+    with opened(path) as file:
+        while "ElementDataFile" not in fields:
+            key, mark, value = file.readline(LINE).decode("latin-1").partition("=")
+            if not mark:
+                raise damaged(path, "it does not hold a MetaImage header")
+            fields[ALIASES.get(key.strip(), key.strip())] = value.strip()
+        return fields, file.tell()
 
 
 def _affine(fields: dict[str, str], ndim: int) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..image import Array
-from .files import damaged, inflate, read_bytes, voxels
-from .raw import Raw, complete_axes
+from .files import damaged, opened
+from .layout import AXES, Layout
+from .raw import complete_axes
+from .unpack import packed_in, pieces
 
 #: NIfTI type code -> numpy type, numbers per voxel.
 TYPES = {
@@ -54,44 +55,14 @@ class _Header:
     sform: Array
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where the voxels of a file are: ``shape`` ``(T, K, J, I, C)`` from byte ``offset`` on."""
+def layout(path: Path) -> Layout:
+    """What the header says; raises `InputError` for what is not read.
 
-    shape: tuple[int, int, int, int, int]
-    dtype: str
-    offset: int
-    affine: Array
-    notes: list[str]
-    header: _Header
-
-    @property
-    def bytes(self) -> int:
-        """Of all voxels."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
-
-    def rescaled(self, array: Array) -> Array:
-        """Values as the header means them, float32 when it rescales."""
-        return _rescaled(array, self.header, self.shape[-1])
-
-
-def read(path: Path) -> Raw:
-    """Voxels (rescaled to float32 when the header says so) and affine of a NIfTI file.
-
-    The sform counts, else the qform, else nibabel's guess (a note says so). Shear is kept.
+    The sform counts, else the qform, else nibabel's guess (a note says so).
     """
-    data: bytes | bytearray = read_bytes(path)
-    if data[:2] == b"\x1f\x8b":
-        data = inflate(bytes(data), path)
-    found = layout(data, path)
-    array = voxels(data, found.offset, found.dtype, math.prod(found.shape), path)
-    rescaled = found.rescaled(array.reshape(found.shape))
-    return Raw(rescaled, found.affine, path.name, notes=found.notes)
-
-
-def layout(data: bytes | bytearray, path: Path) -> Layout:
-    """What a file's first `HEADER` bytes say; raises `InputError` for what is not read."""
-    header = _header(data, path)
+    with opened(path) as file:
+        packing = packed_in(file.read(2))
+    header = _header(_first(path, packing), path)
     dim = [n if a < header.dim[0] else 1 for a, n in enumerate((*header.dim[1:8],))]
     if not 1 <= header.dim[0] <= 7 or min(dim) < 1:
         raise damaged(path, "its header gives no image size")
@@ -106,13 +77,35 @@ def layout(data: bytes | bytearray, path: Path) -> Layout:
             "save it with integer or float voxels."
         )
     kind, channels = TYPES[header.code]
-    shape = (dim[3], dim[2], dim[1], dim[0], channels)
     notes: list[str] = []
     affine = complete_axes(_affine(header, dim, notes), header.dim[0])
-    return Layout(shape, header.order + kind, header.offset, affine, notes, header)
+    slope, intercept = _rescaling(header) if channels == 1 else (1.0, 0.0)
+    return Layout(
+        path,
+        AXES,
+        (dim[3], dim[2], dim[1], dim[0], channels),
+        np.dtype(header.order + kind),
+        affine,
+        path,
+        packing=packing,
+        skip=header.offset,
+        slope=slope,
+        intercept=intercept,
+        notes=notes,
+    )
 
 
-def _header(data: bytes | bytearray, path: Path) -> _Header:
+def _first(path: Path, packing: str) -> bytes:
+    """As many bytes as the header may have."""
+    data = b""
+    for piece in pieces(path, packing=packing):
+        data += piece[:HEADER]
+        if len(data) >= HEADER:
+            break
+    return data
+
+
+def _header(data: bytes, path: Path) -> _Header:
     if len(data) < 348:
         raise damaged(path, "it is too short for a NIfTI header")
     for order in "<>":
@@ -124,7 +117,7 @@ def _header(data: bytes | bytearray, path: Path) -> _Header:
     raise damaged(path, "it does not start with a NIfTI header")
 
 
-def _header_1(data: bytes | bytearray, order: str, path: Path) -> _Header:
+def _header_1(data: bytes, order: str, path: Path) -> _Header:
     def get(kind: str, at: int) -> list[float]:
         return list(struct.unpack_from(order + kind, data, at))
 
@@ -151,7 +144,7 @@ def _header_1(data: bytes | bytearray, order: str, path: Path) -> _Header:
     )
 
 
-def _header_2(data: bytes | bytearray, order: str) -> _Header:
+def _header_2(data: bytes, order: str) -> _Header:
     def get(kind: str, at: int) -> list[float]:
         return list(struct.unpack_from(order + kind, data, at))
 
@@ -173,14 +166,11 @@ def _header_2(data: bytes | bytearray, order: str) -> _Header:
     )
 
 
-def _rescaled(array: Array, header: _Header, channels: int) -> Array:
-    """Apply slope and intercept; a slope of 0 or not a number means none."""
-    slope = header.slope if np.isfinite(header.slope) else 0.0
-    intercept = header.intercept if np.isfinite(header.intercept) else 0.0
-    if slope == 0 or (slope, intercept) == (1, 0) or channels > 1:
-        return array
-    scaled = array * np.float64(slope) + intercept
-    return scaled.astype(np.float32)
+def _rescaling(header: _Header) -> tuple[float, float]:
+    """Slope and intercept; a slope of 0 or not a number means none."""
+    if not np.isfinite(header.slope) or header.slope == 0:
+        return 1.0, 0.0
+    return header.slope, header.intercept if np.isfinite(header.intercept) else 0.0
 
 
 def _affine(header: _Header, dim: list[int], notes: list[str]) -> Array:

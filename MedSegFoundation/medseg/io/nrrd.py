@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import bz2
-import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..image import Array
-from .files import damaged, inflate, read_bytes, voxels
-from .raw import Raw, complete_axes
+from .files import damaged, opened
+from .layout import Layout
+from .raw import complete_axes
 
 TYPES = {
     "i1": ("signed char", "int8", "int8_t"),
@@ -39,38 +39,50 @@ SPACES = {
     "ras": (1, 1, 1),
 }
 LPS = (-1, -1, 1)
+ENCODINGS = {"raw": "", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
+#: Bytes that are read first to find the end of the header.
+FIRST = 1 << 16
 
 
 @dataclass
 class Nrrd:
-    """``fields`` (lower-case names), ``keys`` (the key:=value lines, unescaped), raw voxels."""
+    """``keys`` (the key:=value lines, unescaped), and where the voxels are."""
 
-    fields: dict[str, str]
     keys: dict[str, str]
-    raw: Raw
+    layout: Layout
 
 
-def read(path: Path) -> Nrrd:
-    """Read a NRRD file; ``raw.array`` is ``(T, K, J, I, C)``, a list axis counts as T."""
-    data = read_bytes(path)
-    if not data.startswith(b"NRRD000"):
-        raise damaged(path, "it does not start with a NRRD header")
-    fields, keys, rest = _header(data, path)
+def header(path: Path) -> Nrrd:
+    """What the header of a NRRD file says; a list axis counts as T."""
+    fields, keys, end = _lines(path)
     try:
         sizes = [int(n) for n in fields["sizes"].split()]
         kind = next(k for k, names in TYPES.items() if fields["type"].lower() in names)
     except (KeyError, ValueError, StopIteration) as error:
         raise damaged(path, "its header gives no size or an unknown voxel type") from error
     order = ">" if fields.get("endian", "little").lower() == "big" else "<"
-    array = voxels(_payload(fields, rest, path), 0, order + kind, math.prod(sizes), path).reshape(
-        sizes[::-1]
+    axes = _axes(fields, len(sizes), path)
+    notes: list[str] = []
+    try:
+        affine = complete_axes(_affine(fields, axes, notes), 3 if "k" in axes else 2)
+    except (ValueError, IndexError) as error:
+        raise damaged(path, "its header has an origin or directions that are no numbers") from error
+    data, start, packing = _payload(fields, end, path)
+    dtype = np.dtype(order + kind)
+    return Nrrd(
+        keys,
+        Layout(path, axes, (*sizes[::-1],), dtype, affine, data, start, packing, notes=notes),
     )
-    return Nrrd(fields, keys, _raw(array, fields, path))
 
 
-def _header(data: bytes, path: Path) -> tuple[dict[str, str], dict[str, str], bytes]:
-    """Fields, key/values, and the bytes behind the blank line."""
-    end = re.search(rb"\r?\n\r?\n", data)
+def _lines(path: Path) -> tuple[dict[str, str], dict[str, str], int]:
+    """Fields (lower-case names), key/values, and the byte behind the blank line."""
+    with opened(path) as file:
+        data = file.read(FIRST)
+        if not data.startswith(b"NRRD000"):
+            raise damaged(path, "it does not start with a NRRD header")
+        while not (end := re.search(rb"\r?\n\r?\n", data)) and (more := file.read(len(data))):
+            data += more
     text = (data[: end.start()] if end else data).decode("utf-8", "replace")
     fields: dict[str, str] = {}
     keys: dict[str, str] = {}
@@ -84,28 +96,23 @@ def _header(data: bytes, path: Path) -> tuple[dict[str, str], dict[str, str], by
             fields[key.strip().lower()] = value.strip()
     if end is None and not ({"data file", "datafile"} & set(fields)):
         raise damaged(path, "its header has no end")
-    return fields, keys, data[end.end() :] if end else b""
+    return fields, keys, end.end() if end else 0
 
 
-def _payload(fields: dict[str, str], data: bytes, path: Path) -> bytes | bytearray:
+def _payload(fields: dict[str, str], end: int, path: Path) -> tuple[Path, int, str]:
+    """The file that has the voxels, where they begin, and how they are packed."""
+    data = path
     beside = fields.get("data file", fields.get("datafile"))
     if beside:
         if "%" in beside or beside.upper().startswith("LIST"):
             raise InputError(f"'{path.name}' is spread over several files; save it as one .nrrd.")
-        data = read_bytes(path.parent / beside)
+        data, end = path.parent / beside, 0
     if set(fields) & {"byte skip", "byteskip", "line skip", "lineskip"}:
         raise InputError(f"'{path.name}' skips parts of its data file; save it as one .nrrd.")
     encoding = fields.get("encoding", "").lower()
-    if encoding == "raw":
-        return data
-    if encoding in ("gzip", "gz"):
-        return inflate(data, path)
-    if encoding in ("bzip2", "bz2"):
-        try:
-            return bz2.decompress(data)
-        except (OSError, ValueError) as error:
-            raise damaged(path, "its compressed data are not valid") from error
-    raise InputError(f"'{path.name}' is encoded as '{encoding}'; save it as gzip or raw NRRD.")
+    if encoding not in ENCODINGS:
+        raise InputError(f"'{path.name}' is encoded as '{encoding}'; save it as gzip or raw NRRD.")
+    return data, end, ENCODINGS[encoding]
 
 
 def _vectors(text: str) -> list[list[float] | None]:
@@ -128,35 +135,24 @@ def _roles(fields: dict[str, str], ndim: int) -> str:
     return roles
 
 
-def _raw(array: Array, fields: dict[str, str], path: Path) -> Raw:
+def _axes(fields: dict[str, str], ndim: int, path: Path) -> str:
+    """The letters of a `Layout`, slowest first."""
     try:
-        roles = _roles(fields, array.ndim)
+        roles = _roles(fields, ndim)
     except ValueError as error:
         raise damaged(path, "its header has directions that are no numbers") from error
     plane = roles.count("s")
-    if len(roles) != array.ndim or plane < 2 or roles.count("t") > 1 or roles.count("c") > 1:
+    if len(roles) != ndim or plane < 2 or roles.count("t") > 1 or roles.count("c") > 1:
         raise InputError(f"'{path.name}' has axes that make no 2D or 3D image; export a 3D image.")
-    slow_first = roles[::-1]
-    space = [a for a, role in enumerate(slow_first) if role == "s"]
-    order = [slow_first.index("t")] if "t" in roles else []
-    order += [*space, *([slow_first.index("c")] if "c" in roles else [])]
-    shape = [array.shape[a] for a in space]
-    shape = [1] * (3 - plane) + shape
-    frames = array.shape[slow_first.index("t")] if "t" in roles else 1
-    channels = array.shape[slow_first.index("c")] if "c" in roles else 1
-    voxels5 = array.transpose(order).reshape(frames, *shape, channels)
-    notes: list[str] = []
-    try:
-        affine = _affine(fields, roles, notes)
-    except (ValueError, IndexError) as error:
-        raise damaged(path, "its header has an origin or directions that are no numbers") from error
-    return Raw(voxels5, complete_axes(affine, plane), path.name, notes=notes)
+    for letter in "kji"[-plane:][::-1]:
+        roles = roles.replace("s", letter, 1)
+    return roles[::-1]
 
 
-def _affine(fields: dict[str, str], roles: str, notes: list[str]) -> Array:
+def _affine(fields: dict[str, str], axes: str, notes: list[str]) -> Array:
     space = fields.get("space", "").lower()
     affine = np.eye(4)
-    spatial = [axis for axis, role in enumerate(roles) if role == "s"]
+    spatial = [axis for axis, letter in enumerate(axes[::-1]) if letter in "kji"]
     directions = _vectors(fields.get("space directions", ""))
     if directions:
         for column, axis in enumerate(spatial):
@@ -190,29 +186,40 @@ def encode(array: Array, affine: Array, keys: dict[str, str] | None = None) -> I
 
     ``array``: ``(K, J, I)``, or ``(K, J, I, L)`` with a list of layers. ``affine``: IJK to RAS mm.
     """
+    return encode_slices(array, array.shape, array.dtype, affine, keys)
+
+
+def encode_slices(
+    slices: Iterable[Array],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    affine: Array,
+    keys: dict[str, str] | None = None,
+) -> Iterator[bytes]:
+    """What `encode` gives, of an array that comes slice by slice."""
     lps = np.diag([*LPS, 1.0]) @ affine
     vectors = [_vector(lps[:3, a]) for a in range(3)]
-    layered = array.ndim == 4
-    name = TYPES[array.dtype.str[1:]]
+    layered = len(shape) == 4
+    name = TYPES[dtype.str[1:]]
     lines = [
         "NRRD0004",
         "# Complete NRRD file format specification at:",
         "# http://teem.sourceforge.net/nrrd/format.html",
         f"type: {name[0]}",
-        f"dimension: {array.ndim}",
+        f"dimension: {len(shape)}",
         "space: left-posterior-superior",
-        f"sizes: {' '.join(str(n) for n in array.shape[::-1])}",
+        f"sizes: {' '.join(str(n) for n in shape[::-1])}",
         f"space directions: {' '.join(['none'] * layered + vectors)}",
         f"kinds: {' '.join(['list'] * layered + ['domain'] * 3)}",
-        *(["endian: little"] if array.dtype.itemsize > 1 else []),
+        *(["endian: little"] if dtype.itemsize > 1 else []),
         "encoding: gzip",
         f"space origin: {_vector(lps[:3, 3])}",
         *(f"{key}:={escape(value)}" for key, value in (keys or {}).items()),
     ]
     yield ("\n".join(lines) + "\n\n").encode()
     packer = zlib.compressobj(level=4, wbits=31)
-    for block in array.astype(array.dtype.newbyteorder("<"), copy=False):
-        yield packer.compress(block.tobytes())
+    for plane in slices:
+        yield packer.compress(plane.astype(dtype.newbyteorder("<"), copy=False).tobytes())
     yield packer.flush()
 
 

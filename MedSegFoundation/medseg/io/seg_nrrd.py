@@ -134,7 +134,8 @@ def has_segments(keys: dict[str, str]) -> bool:
 
 def decode(content: nrrd.Nrrd, path: Path) -> tuple[list[Segment], Array, list[str]]:
     """Segments, affine (IJK to RAS mm of the file's own, maybe cropped, grid) and notes."""
-    layers = content.raw.array
+    raw = content.layout.read()
+    layers = raw.array
     if layers.shape[-1] > 1:
         if layers.shape[0] > 1:
             raise damaged(path, "it has layers and colours")
@@ -143,7 +144,7 @@ def decode(content: nrrd.Nrrd, path: Path) -> tuple[list[Segment], Array, list[s
         layers = layers[..., 0]
     if layers.dtype.kind not in "ui":
         raise InputError(f"'{path.name}' is not a segmentation: it holds fractions.")
-    affine, notes = content.raw.affine, list(content.raw.notes)
+    affine, notes = raw.affine, list(raw.notes)
     if sheared(affine, path.name):
         moved = [orthogonalise(layer, affine, nearest=True) for layer in layers]
         layers, affine = np.stack([array for array, _ in moved]), moved[0][1]

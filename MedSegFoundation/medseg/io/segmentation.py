@@ -129,11 +129,11 @@ def read_segmentation(path: StrPath, image: Image | None = None) -> Segmentation
 
 def _slicer_segments(path: Path) -> Segmentation | None:
     """The segments of a NRRD file; None when it is a plain label map."""
-    content = nrrd.read(path)
+    content = nrrd.header(path)
     if suffix(path) == ".nrrd" and not seg_nrrd.has_segments(content.keys):
         return None
     segments, affine, notes = seg_nrrd.decode(content, path)
-    k, j, i = segments[0].mask.shape if segments else content.raw.array.shape[1:4]
+    k, j, i = segments[0].mask.shape if segments else content.layout.shape[1:4]
     return Segmentation(affine, (k, j, i), tuple(segments), path.name, tuple(notes))
 
 
