@@ -56,11 +56,12 @@ class Bits:
         a, b, c = part.shape
         first, row, column = (side.start for side in box)
         # Whole bytes from every eight slices, and no copy of all: that would be half of the time.
-        pieces = []
+        pieces: list[bytes] = []
         for span in spans(part.shape):
             if pieces:
                 yield
-            pieces += [np.packbits(part[n : n + 8]) for n in range(span.start, span.stop, 8)]
+            some = range(span.start, span.stop, 8)
+            pieces += [np.packbits(part[n : n + 8]).tobytes() for n in some]
         return cls((k, j, i), (first, row, column), (a, b, c), b"".join(pieces))
 
     def mask(self) -> Mask:
@@ -99,14 +100,15 @@ class Bits:
         start, size = _place(data, own)
         return cls(own, start, size, _inflated(str(data.get("bits", "")), size))
 
-    def packing(self) -> Iterator[None]:
-        """Compress it now, stopping after each piece; `to_dict` costs nothing then."""
+    def packing(self) -> Pieces[None]:
+        """Compress it now, in pieces; `to_dict` costs nothing then."""
         if "_text" in self.__dict__:
             return
-        deflate, pieces = zlib.compressobj(1), []
+        deflate, pieces = zlib.compressobj(1), list[bytes]()
         for n in range(0, len(self.bits), _PIECE):
+            if pieces:
+                yield
             pieces.append(deflate.compress(self.bits[n : n + _PIECE]))
-            yield
         packed = b"".join([*pieces, deflate.flush()])
         self.__dict__["_text"] = base64.b64encode(packed).decode()
 
@@ -166,7 +168,7 @@ def pack_patch(patch: MaskPatch) -> dict[str, Any]:
 
 def packing_patch(patch: MaskPatch) -> Pieces[dict[str, Any]]:
     """`pack_patch` in pieces."""
-    deflate, pieces = zlib.compressobj(1), []
+    deflate, pieces = zlib.compressobj(1), list[bytes]()
     for span in spans(patch.voxels.shape):
         if pieces:
             yield

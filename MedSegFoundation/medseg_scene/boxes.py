@@ -34,6 +34,14 @@ def union(first: Box | None, second: Box | None) -> Box | None:
     )
 
 
+def common(first: Box, second: Box) -> Box | None:
+    """Where both are."""
+    pairs = list(zip(first, second, strict=True))
+    low = [max(a.start, b.start) for a, b in pairs]
+    high = [min(a.stop, b.stop) for a, b in pairs]
+    return None if any(b <= a for a, b in zip(low, high, strict=True)) else box_of(low, high)
+
+
 def corner(box: Box) -> tuple[int, int, int]:
     """Its first ``(k, j, i)``."""
     k, j, i = (side.start for side in box)
@@ -68,11 +76,12 @@ def patch_box(patch: MaskPatch) -> Box | None:
 
 
 def patched(mask: Mask, box: Box, patches: Sequence[MaskPatch]) -> Mask:
-    """What ``mask[box]`` holds after some patches, all of which lie in the box."""
+    """What ``mask[box]`` holds after some patches."""
     part = mask[box].copy()
     for patch in patches:
-        if not patch.empty:
-            part[within(patch.box, box)] = patch.voxels
+        both = None if patch.empty else common(patch.box, box)
+        if both is not None:
+            part[within(both, box)] = patch.voxels[within(both, patch.box)]
     return part
 
 

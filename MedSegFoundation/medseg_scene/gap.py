@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 from medseg import MaskPatch
-from medseg.actions import Action
+from medseg.actions import Accept, Action
+from medseg.blank import blank
 from medseg.companion.linked import LinkedSession
 from medseg.companion.pending import Pending
 from medseg.history import State
-from medseg.image import Mask
+from medseg.packing import Bits
+from medseg.pieces import Pieces
 
-from .boxes import Box, corner, moved, patch_box, patched, union
+from .boxes import Box, corner, moved, patch_box, patched, size, slabs, union, within
 from .preview import Preview
 from .route import route
 from .target import Target
@@ -51,34 +53,49 @@ class Gap:
         between = MaskPatch.between(self._target.mask[self.box], mask)
         return moved(between, corner(self.box))
 
-    def steps(self, state: State, preview: Preview | None) -> Steps:
+    def steps(self, state: State, preview: Preview | None) -> Pieces[Steps]:
         """What to ask of the session so that it stands at ``state``, with the scene's mask.
 
-        ``preview``: its patch counts as if it were in the scene.
+        ``preview``: its patch counts as if it were in the scene. In pieces; nothing is asked yet.
         """
         patches = [] if preview is None else [preview.patch]
-        change = self._scene(patches)
+        change = yield from self._scene(patches)
         actions: list[Action] | None = None
         if not self._lost:
             history = self._linked.mirror.history
-            actions = route(history, state, change, self._target.bits)
-        if actions is not None:
-            return [partial(self._linked.do, action) for action in actions]
-        mask = self._target.copy()
-        if not change.empty:
-            change.apply(mask)
-        self._lost = True
-        return [partial(self._restore, state, mask)]
+            actions = yield from route(history, state, change, self._target.packing)
+        if actions is None:
+            bits = yield from self._bits(change if patches else None)
+            return [partial(self._restore, state, bits)]
+        for action in actions:
+            if isinstance(action, Accept):
+                yield from action.packing()
+        return [partial(self._linked.do, action) for action in actions]
 
-    def _scene(self, patches: list[MaskPatch]) -> MaskPatch:
+    def _scene(self, patches: list[MaskPatch]) -> Pieces[MaskPatch]:
         """The scene's mask where the session's may differ."""
         for patch in patches:
             self.widen(patch_box(patch))
-        if self.box is None:
+        box = self.box
+        if box is None:
             return _nothing()
-        return MaskPatch(corner(self.box), patched(self._target.mask, self.box, patches))
+        voxels = blank(size(box))
+        for number, part in enumerate(slabs(box)):
+            if number:
+                yield
+            voxels[within(part, box)] = patched(self._target.mask, part, patches)
+        return MaskPatch(corner(box), voxels)
 
-    def _restore(self, state: State, mask: Mask) -> Pending[None]:
+    def _bits(self, change: MaskPatch | None) -> Pieces[Bits]:
+        """The scene's mask, after a change."""
+        if change is None:
+            return (yield from self._target.packing())
+        mask = self._target.copy()
+        change.apply(mask)
+        return (yield from Bits.making(mask))
+
+    def _restore(self, state: State, mask: Bits) -> Pending[None]:
+        self._lost = True
         return self._linked.restore(
             state.prompts, baked=state.baked, start=state.start, mask=mask, story=state.story
         )

@@ -368,7 +368,7 @@ class LiveSession:
     def write(self, work: Work, patch: MaskPatch, state: State, drag: object | None) -> Written:
         node, born = self.editor.node, work.target.segment_id is None
         selected, save = node.GetSelectedSegmentID(), drag is None or self._drag != self._at(drag)
-        written = self.write_at(work.target, patch, state, work.maker, save)
+        written = self.write_at(work.target, patch, state, work.maker, save, complete=False)
         new_is_selected = born and self._works.born(work)
         kept = selected and self.segmentation.GetSegmentation().GetSegment(selected) is not None
         if kept and not new_is_selected:
@@ -377,15 +377,24 @@ class LiveSession:
         return written
 
     def write_at(
-        self, target: Target, patch: MaskPatch, state: State, maker: Maker, save: bool = True
+        self,
+        target: Target,
+        patch: MaskPatch,
+        state: State,
+        maker: Maker,
+        save: bool = True,
+        complete: bool = True,
     ) -> Written:
-        """Bring a change into a segment under the rules of the editor and the limits."""
+        """Bring a change into a segment under the rules of the editor and the limits.
+
+        ``save``, ``complete``: see `Target.write`.
+        """
         allowed = None
         if self.limits is not None and not patch.empty:
             allowed = self.limits.allowed(target.image, patch.box)
         self._writing = True
         try:
-            return target.write(self.editor, patch, state, maker, allowed, save)
+            return target.write(self.editor, patch, state, maker, allowed, save, complete)
         finally:
             self._writing = False
 

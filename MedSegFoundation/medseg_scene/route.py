@@ -10,9 +10,10 @@ from medseg.actions import Accept, Action, Redo, Reset, Undo
 from medseg.history import History, State, Turn
 from medseg.image import Mask
 from medseg.packing import Bits
+from medseg.pieces import Pieces
 from medseg.prompts import to_dict
 
-from .boxes import patch_box, patched, union
+from .boxes import patch_box, patched, slabs, union
 
 
 def same_prompts(first: Sequence[Prompt], second: Sequence[Prompt]) -> bool:
@@ -31,45 +32,51 @@ def same_state(first: State, second: State) -> bool:
 
 
 def route(
-    history: History, state: State, change: MaskPatch, wanted: Callable[[], Bits]
-) -> list[Action] | None:
+    history: History, state: State, change: MaskPatch, wanted: Callable[[], Pieces[Bits]]
+) -> Pieces[list[Action] | None]:
     """The actions that lead from ``history`` to ``state``; None: it must be put there whole.
+
+    In pieces, as masks are compared.
 
     ``change``: what is to become of the mask, on a box outside of which it is right already;
     ``wanted``: that mask. Undo and redo in the scene are undo and redo of the session, a hand
     edit is a change that is accepted.
     """
-    if same_state(history.state, state) and _leads(history.mask, [], change):
+    if same_state(history.state, state) and (yield from _leads(history.mask, [], change)):
         return []
-    undo, redo = (
-        _turns(history.done, history, state, change),
-        _turns(history.undone, history, state, change),
-    )
+    undo = yield from _turns(history.done, history, state, change)
     if undo:
         return [Undo()] * undo
+    redo = yield from _turns(history.undone, history, state, change)
     if redo:
         return [Redo()] * redo
     if not state.prompts and state.start is None:
         return [Reset()]
     baked = state.baked == len(state.prompts) and state.start is not None
     if baked and same_prompts(history.state.prompts, state.prompts):
-        return [Accept(change, state.start, state.story)] if state.start == wanted() else None
+        same = state.start == (yield from wanted())
+        return [Accept(change, state.start, state.story)] if same else None
     return None
 
 
-def _turns(turns: Sequence[Turn], history: History, state: State, change: MaskPatch) -> int:
+def _turns(turns: Sequence[Turn], history: History, state: State, change: MaskPatch) -> Pieces[int]:
     """How many turns from the end lead to the state and the change; 0: they do not."""
     patches: list[MaskPatch] = []
     for number, (there, patch) in enumerate(reversed(turns), start=1):
         patches.append(patch)
-        if same_state(there, state) and _leads(history.mask, patches, change):
+        if same_state(there, state) and (yield from _leads(history.mask, patches, change)):
             return number
     return 0
 
 
-def _leads(mask: Mask, patches: Iterable[MaskPatch], change: MaskPatch) -> bool:
+def _leads(mask: Mask, patches: Iterable[MaskPatch], change: MaskPatch) -> Pieces[bool]:
     """Whether patches, one after the other, make the same of a mask as ``change``."""
     patches, box = list(patches), patch_box(change)
     for patch in patches:
         box = union(box, patch_box(patch))
-    return box is None or np.array_equal(patched(mask, box, patches), patched(mask, box, [change]))
+    for number, part in enumerate(slabs(box) if box else ()):
+        if number:
+            yield
+        if not np.array_equal(patched(mask, part, patches), patched(mask, part, [change])):
+            return False
+    return True

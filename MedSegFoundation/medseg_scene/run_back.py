@@ -24,13 +24,15 @@ class FrameBefore:
     """What a run has changed in a frame.
 
     ``patch``: packed, what brings the mask back. ``tags``: the segment's before, see
-    `tags.read_tags`. ``after``: the record that the run has written.
+    `tags.read_tags`. ``after``, ``mark``: the record that the run has written, and the mark of
+    its mask.
     """
 
     number: int
     patch: dict[str, Any]
     tags: dict[str, str]
     after: str
+    mark: str
 
 
 class RunBack:
@@ -75,7 +77,7 @@ class RunBack:
         show_frame(self._browser, before.number)
         target = Target(live.segmentation, self._segment_id, live.image)
         target.look()
-        if target.text != before.after or not _describes(target):
+        if (target.text, target.mark()) != (before.after, before.mark):
             self._kept += 1
             return
         patch = unpack_patch(before.patch, live.image.shape)
@@ -88,8 +90,3 @@ def _kept_sentence(count: int) -> str:
     if count == 1:
         return "1 frame was changed since and stays as it is."
     return f"{count} frames were changed since and stay as they are."
-
-
-def _describes(target: Target) -> bool:
-    """Whether nobody has changed the mask since its record was written."""
-    return target.record is not None and target.record.mask == target.mark()

@@ -25,6 +25,7 @@ from medseg import (
 from medseg.image import Mask
 from medseg.model import Progress
 from medseg.packing import Bits
+from medseg.pieces import at_once
 from medseg.record import model_info
 
 from .editors import Editor, LogicEditor
@@ -116,7 +117,7 @@ class SceneSession:
             self._target = Target(self.segmentation, self.segment_id, self.image)
         if self._target.look() is None and not other_volume:
             return False
-        state = self._target.standing(self._maker, replay=not other_volume)
+        state = at_once(self._target.standing(self._maker, replay=not other_volume))
         mask = self._target.mask
         self._engine.restore(
             state.prompts, baked=state.baked, start=state.start, mask=mask, story=state.story
@@ -192,7 +193,7 @@ class SceneSession:
         if written.whole:
             engine.forget_history()
         else:
-            state = written.state
+            state = at_once(target.standing(self._maker))
             engine.restore(
                 state.prompts,
                 baked=state.baked,

@@ -7,8 +7,8 @@ writing reads only what it wrote: the cost goes with the change, not with the vo
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import medseg
@@ -18,6 +18,7 @@ from medseg.blank import blank
 from medseg.history import State
 from medseg.image import Mask
 from medseg.packing import Bits
+from medseg.pieces import Pieces, at_once
 from medseg.record import Record, grid_mark
 
 from .boxes import Box, corner, moved, patch_box, patched, slabs, union
@@ -34,6 +35,9 @@ from .segments import (
 from .tags import read_tag, write_record
 from .terminology import name_segment
 
+#: In the place of a mark: no mask has it.
+_UNSAID = ""
+
 
 @dataclass(frozen=True)
 class Maker:
@@ -48,12 +52,10 @@ class Maker:
 class Written:
     """What a write left in the segment.
 
-    ``state``: what the segment remembers now. ``whole``: False when rules of the editor or limits
-    held voxels back.
+    ``whole``: False when rules of the editor or limits held voxels back.
     """
 
     patch: MaskPatch
-    state: State
     whole: bool
 
 
@@ -76,6 +78,8 @@ class Target:
         #: The tag as last seen, empty when there was none.
         self.text = ""
         self.record: Record | None = None
+        #: Another one whenever mask, tag or record is.
+        self.version = 0
         self._listed: tuple[str, Record | None] = ("", None)
         self._content = Content(self.mask)
         self._bits: Bits | None = None
@@ -90,15 +94,9 @@ class Target:
         Reads only. Raises `InputError` when the segment is gone, `PromptError` when its tag
         cannot be read.
         """
-        looking = self.looking()
-        try:
-            while True:
-                next(looking)
-        except StopIteration as end:
-            seen: Seen | None = end.value
-            return seen
+        return at_once(self.looking())
 
-    def looking(self) -> Generator[None, None, Seen | None]:
+    def looking(self) -> Pieces[Seen | None]:
         """`look` for those who cannot wait: stops after each slab, returns what `look` does.
 
         The scene may change meanwhile; then it is read once more.
@@ -114,6 +112,7 @@ class Target:
                 news = self._stamp is None or text != self.text or self._changed is not None
                 seen = Seen(self._changed) if news else None
                 self._stamp, self.text, self.record, self._changed = stamp, text, record, None
+                self.version += news
                 return seen
         return None
 
@@ -145,11 +144,11 @@ class Target:
             self._listed = text, _loaded(text)
         return self._listed[1]
 
-    def standing(self, maker: Maker, replay: bool = True) -> State:
+    def standing(self, maker: Maker, replay: bool = True) -> Pieces[State]:
         """The prompts and the start mask behind what was last seen; they make that mask.
 
-        Prompts that do not explain the mask (a hand edit, another model or image; ``replay``
-        False) count as part of it.
+        Prompts that do not explain the mask (a hand edit, a rule of the editor, another model or
+        image; ``replay`` False) count as part of it. In pieces, where the mask is the start.
         """
         record = self.record
         if record and replay and record.model == maker.info and self._describes(record):
@@ -158,7 +157,7 @@ class Target:
             return State()
         prompts: tuple[Prompt, ...] = record.prompts if record else ()
         story = record.story if record else None
-        return State(prompts, len(prompts), self.bits(), story)
+        return State(prompts, len(prompts), (yield from self.packing()), story)
 
     def _describes(self, record: Record) -> bool:
         return record.grid == self._grid and record.mask == self.mark()
@@ -171,11 +170,13 @@ class Target:
         maker: Maker,
         allowed: Mask | None = None,
         save: bool = True,
+        complete: bool = True,
     ) -> Written:
         """Bring a change into the segment as one undo step, with the state that it leads to.
 
         ``allowed``: ``(K, J, I)`` of the patch, False where nothing may change. ``save`` False:
-        part of the undo step before. The segment must be as last seen.
+        part of the undo step before. ``complete`` False: `completing` is called next. The segment
+        must be as last seen.
         """
         if save:
             editor.save_state()
@@ -186,10 +187,27 @@ class Target:
             editor, self.segmentation, segment_id, self.image, self.mask, before_patch
         )
         change, whole = self._see(patch, touched)
-        state = self._after(state, maker, whole)
-        self._remember(state, maker)
+        self._remember(state, maker, whole)
         self._stamp = segment_stamp(self.segmentation, segment_id)
-        return Written(change, state, whole)
+        self.version += 1
+        if complete:
+            at_once(self.completing())
+        return Written(change, whole)
+
+    def completing(self) -> Pieces[None]:
+        """Add to the tag what a write may have left out, unless something comes between; in pieces.
+
+        That is the mask as a start, where rules held voxels back: prompts that could not have their
+        way are part of it. The tag without it means the same: it is not about the mask there.
+        """
+        record, version = self.record, self.version
+        if self.segment_id is None or record is None or record.mask != _UNSAID:
+            return
+        start = yield from self.packing()
+        yield from start.packing()
+        there = self._stamp, self.text
+        if version == self.version and there == self._there(self.segment_id):
+            self._write_record(replace(record, start=start, mask=self.mark()))
 
     def _born(self) -> str:
         if self.segment_id is None:
@@ -217,32 +235,33 @@ class Target:
         self._take(change)
         return change, whole
 
-    def _after(self, state: State, maker: Maker, whole: bool) -> State:
-        if whole or not (self.voxels and maker.start_mask):
-            return state
-        return State(state.prompts, len(state.prompts), self.bits(), state.story)
-
-    def _remember(self, state: State, maker: Maker) -> None:
+    def _remember(self, state: State, maker: Maker, whole: bool) -> None:
         segment = find_segment(self.segmentation, str(self.segment_id))
         name_segment(segment, self.record.prompts if self.record else (), state.prompts)
-        self.record = Record(
+        explains = whole or not (self.voxels and maker.start_mask)
+        record = Record(
             state.prompts,
-            state.baked,
-            state.start,
+            state.baked if explains else len(state.prompts),
+            state.start if explains else None,
             self._grid,
-            self.mark(),
+            self.mark() if explains else _UNSAID,
             maker.info,
             medseg.__version__,
             state.story,
         )
-        write_record(segment, self.record)
-        self.text = read_tag(segment)
+        self._write_record(record)
+
+    def _write_record(self, record: Record) -> None:
+        segment = find_segment(self.segmentation, str(self.segment_id))
+        write_record(segment, record)
+        self.record, self.text = record, read_tag(segment)
 
     def _take(self, patch: MaskPatch) -> None:
         if not patch.empty:
             patch.apply(self.mask)
             self._content.changed(patch.box[0])
             self._bits = None
+            self.version += 1
 
     def copy(self) -> Mask:
         """A copy of the mask; only its content takes memory."""
@@ -251,10 +270,13 @@ class Target:
             copy[box] = self.mask[box]
         return copy
 
-    def bits(self) -> Bits:
-        """The mask, to be kept as it is now."""
-        if self._bits is None:
-            self._bits = Bits.of(self.mask, self._content.box)
+    def packing(self) -> Pieces[Bits]:
+        """The mask as it is now, to be kept; in pieces, and anew when it changes meanwhile."""
+        while self._bits is None:
+            version = self.version
+            bits = yield from Bits.making(self.mask, self._content.box)
+            if version == self.version:
+                self._bits = bits
         return self._bits
 
     @property

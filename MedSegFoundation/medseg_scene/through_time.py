@@ -225,7 +225,7 @@ class ThroughTime:
         tags = read_tags(find_segment(live.segmentation, self._segment_id))
         start = Bits.of(mask) if mask.any() else None
         live.write_at(target, patch, State((), 0, start, self._told(number)), self._maker)
-        self.written.append(FrameBefore(number, back, tags, target.text))
+        self.written.append(FrameBefore(number, back, tags, target.text, target.mark()))
 
     def _told(self, number: int) -> Story | None:
         """How the mask of a frame came about."""

@@ -10,16 +10,20 @@ written over a newer edit, nor anywhere else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from medseg import Image, MaskPatch, MedsegError, Step
+from medseg import Image, InputError, MaskPatch, MedsegError, Step
+from medseg.actions import Accept
 from medseg.companion.link import Companion
 from medseg.companion.pending import Pending
 from medseg.errors import CancelledError, StaleError
 from medseg.history import State
+from medseg.packing import Bits, unpacking_patch
+from medseg.pieces import Pieces, at_once
 from medseg.protocol.messages import JobEvent
+from medseg.story import Story
 
 from .boxes import patch_box
 from .editors import Editor
@@ -30,6 +34,7 @@ from .scene_session import check_start_mask
 from .sequences import Frame
 from .target import Maker, Seen, Target, Written
 
+T = TypeVar("T")
 MOVED = "The segment was changed while this was computed; the result was left out."
 SUPERSEDED = "A newer position took its place."
 PREVIEW_GONE = "The segment was changed; the preview was left out."
@@ -82,7 +87,9 @@ class Work:
         self._told = False
         self._moved = False
         self._gap = Gap(target, self.linked)
-        self._looking: Generator[None, None, Seen | None] | None = None
+        #: What is done in turns now; see `_in_turns`.
+        self._passing: Pieces[Any] | None = None
+        self._packing: tuple[Bits | None, Pieces[None]] | None = None
 
     @property
     def image(self) -> Image:
@@ -180,7 +187,7 @@ class Work:
             return
         self.closed, self.preview = True, None
         left, self.queue = [*([self.current] if self.current else []), *self.queue], deque()
-        self.current = self._step = self._looking = None
+        self.current = self._step = self._passing = None
         self.linked.close()
         for request in left:
             request.pending.fail(error)
@@ -188,29 +195,9 @@ class Work:
     def settle(self) -> None:
         """Do with the answer what can be done now; called again when a frame is shown."""
         request, step = self.current, self._step
-        if request is None or step is None or self._looking is not None:
+        if request is None or step is None or self._passing is not None:
             return
-        if request.pending.finished:  # cancelled
-            self._next()
-            return
-        try:
-            self.hub.check(self)
-            if not self.hub.shown(self):
-                self._wait_for_frame()
-                return
-            if not self._looked(request, self.settle):
-                return
-            if self._moved:
-                raise StaleError(MOVED)
-            done = self._take(request, step)
-        except MedsegError as error:
-            self._failed(request, error)
-            return
-        for note in step.notes:
-            self.hub.say(note)
-        self._step = None
-        request.pending.finish(done)
-        self._next(request)
+        self._in_turns(request, self._settling(request, step), partial(self._settled, request))
 
     def accept(self) -> Step:
         """Write the preview; raises `MedsegError` when it does not fit any more."""
@@ -219,7 +206,9 @@ class Work:
         preview = self.preview
         if preview is None:
             raise StaleError("There is no preview to accept.")
-        return self._write(preview.patch, preview.state, None, 0.0)
+        done = self._write(preview.patch, preview.state, None, 0.0)
+        at_once(self.target.completing())
+        return done
 
     def reject(self) -> None:
         self.preview = None
@@ -240,61 +229,115 @@ class Work:
     def _align(self, request: Request | None) -> None:
         if self._given_up(request):
             return
-        try:
-            self.hub.check(self)
-            if self.hub.shown(self) and not self._looked(request, partial(self._align, request)):
-                return
-            self._moved = False
-            state = self._standing()
-            check_start_mask(self.maker, state.start)
-            steps = self._gap.steps(state, self.preview)
-        except MedsegError as error:
-            self._failed(request, error)
-            return
-        self._run(request, steps)
+        if self.linked.waiting:  # something was cancelled: where the session stands is not known
+            again, failed = partial(self._align, request), partial(self._failed, request)
+            self.linked.idle().then(lambda _: again(), failed)
+        else:
+            self._in_turns(request, self._aligning(), partial(self._run, request))
 
-    def _standing(self) -> State:
+    def _aligning(self) -> Pieces[Steps]:
+        """What leads the session to where the scene stands at the end of this."""
+        found: Steps | None = None
+        seen: tuple[Any, ...] = ()
+        while True:
+            yield from self._looking()
+            now = self.target.version, self.preview
+            if found is not None and now == seen:
+                self._moved = False
+                return found
+            seen = now
+            state = yield from self._standing()
+            check_start_mask(self.maker, state.start)
+            found = yield from self._gap.steps(state, self.preview)
+
+    def _standing(self) -> Pieces[State]:
         """Where the session should stand."""
         if self.preview is not None:
             return self.preview.state
-        return self.target.standing(self.maker, self.target.text not in self.outdated)
+        replay = self.target.text not in self.outdated
+        return (yield from self.target.standing(self.maker, replay))
 
-    def _looked(self, request: Request | None, again: Callable[[], None]) -> bool:
-        """See what changed in the scene. False: that takes several turns, and ``again`` after them.
+    def _looking(self) -> Pieces[None]:
+        """See what changed in the scene, as long as it shows the frame this is about.
 
         Raises `MedsegError` when the segment is gone.
         """
         looking = self.target.looking()
-        try:
-            next(looking)
-        except StopIteration as end:
-            self._saw(end.value)
-            return True
-        self._looking = looking
-        self._soon(partial(self._look_on, request, looking, again))
-        return False
+        while self.hub.shown(self):
+            try:
+                next(looking)
+            except StopIteration as end:
+                self._saw(end.value)
+                return
+            yield
 
-    def _look_on(
-        self,
-        request: Request | None,
-        looking: Generator[None, None, Seen | None],
-        again: Callable[[], None],
-    ) -> None:
-        if looking is not self._looking or self._given_up(request):
+    def _settling(self, request: Request, step: Step) -> Pieces[Step | None]:
+        """Write the result; None: its frame is not shown."""
+        start = self.linked.mirror.history.state.start
+        if start is not None:
+            known, packing = self._packing or (None, start.packing())
+            self._packing = None
+            yield from packing if known is start else start.packing()
+        yield from self._looking()
+        if not self.hub.shown(self):
+            return None
+        if self._moved:
+            raise StaleError(MOVED)
+        return self._take(request, step)
+
+    def _settled(self, request: Request, done: Step | None) -> None:
+        step = self._step
+        if done is None or step is None:
+            self._wait_for_frame()
+            return
+        for note in step.notes:
+            self.hub.say(note)
+        self._step = None
+        completing = self.target.completing()
+        left = next(completing, self) is None
+        request.pending.finish(done)
+        if left:
+            self._complete(request, completing)
+        else:
+            self._next(request)
+
+    def _complete(self, request: Request, completing: Pieces[None]) -> None:
+        """A piece in each turn; what comes next waits for it."""
+        if request is not self.current:
             return
         try:
             self.hub.check(self)
-            if self.hub.shown(self):
-                next(looking)
-                self._soon(partial(self._look_on, request, looking, again))
-                return
+            left = self.hub.shown(self) and next(completing, self) is None
+        except MedsegError:
+            left = False
+        if left:
+            self._soon(partial(self._complete, request, completing))
+        else:
+            self._next(request)
+
+    def _in_turns(
+        self, request: Request | None, pieces: Pieces[T], done: Callable[[T], None]
+    ) -> None:
+        """Do a piece now, and one in each turn, as long as somebody waits for the request.
+
+        Then ``done`` with what comes of it. Between turns anything may happen to the scene.
+        """
+        self._passing = pieces
+        self._go_on(request, pieces, done)
+
+    def _go_on(self, request: Request | None, pieces: Pieces[T], done: Callable[[T], None]) -> None:
+        if pieces is not self._passing or self._given_up(request):
+            return
+        try:
+            self.hub.check(self)
+            next(pieces)
         except StopIteration as end:
-            self._saw(end.value)
+            self._passing = None
+            done(end.value)
         except MedsegError as error:
             self._failed(request, error)
-            return
-        self._looking = None
-        again()
+        else:
+            self._soon(partial(self._go_on, request, pieces, done))
 
     def _soon(self, do: Callable[[], None]) -> None:
         """In a turn of its own."""
@@ -336,12 +379,13 @@ class Work:
         start = self.linked.mirror.history.state.start
         self._soon(partial(self.hub.prepare, self, request.drag))
         if start is not None:
-            self._soon(partial(self._go_through, start.packing()))
+            self._packing = start, start.packing()
+            self._soon(partial(self._pack, self._packing))
 
-    def _go_through(self, pieces: Iterator[None]) -> None:
-        """A piece in each turn."""
-        if next(pieces, self) is None:
-            self._soon(partial(self._go_through, pieces))
+    def _pack(self, packing: tuple[Bits | None, Pieces[None]]) -> None:
+        """A piece in each turn, until somebody else goes on with it."""
+        if packing is self._packing and next(packing[1], self) is None:
+            self._soon(partial(self._pack, packing))
 
     def _propagation(self, request: Propagate) -> Pending[JobEvent]:
         def told(event: JobEvent) -> None:
@@ -366,9 +410,20 @@ class Work:
             return
         for note in end.notes:
             self.hub.say(note)
-        self.linked.accept(end).then(
-            partial(self._arrived, request), partial(self._failed, request)
-        )
+        self._in_turns(request, self._accepting(end), partial(self._accept, request))
+
+    def _accepting(self, end: JobEvent) -> Pieces[Accept]:
+        """The result of a job, ready to be sent."""
+        if end.patch is None:
+            raise InputError("This job has no result that could be accepted.")
+        patch = yield from unpacking_patch(end.patch, self.image.shape)
+        action = Accept(patch, story=Story.from_dict(end.story))
+        yield from action.packing()
+        return action
+
+    def _accept(self, request: Request, action: Accept) -> None:
+        arrived, failed = partial(self._arrived, request), partial(self._failed, request)
+        self.linked.do(action).then(arrived, failed)
         self._prepare(request)
 
     def _arrived(self, request: Request, step: Step) -> None:
@@ -421,7 +476,7 @@ class Work:
         if request is None or request is not self.current:
             return
         cancelled = request.pending.finished
-        self._job = self._step = self._looking = None
+        self._job = self._step = self._passing = None
         request.pending.fail(error)
         if not cancelled:
             self.hub.say(str(error))
@@ -429,7 +484,7 @@ class Work:
 
     def _next(self, request: Request | None = None) -> None:
         if request is None or request is self.current:
-            self.current = self._step = self._job = self._looking = None
+            self.current = self._step = self._job = self._passing = None
             self._told = False
             self.hub.changed()
             self.advance()

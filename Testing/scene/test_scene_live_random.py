@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import slicer
 from live_kit import Live, explains, in_scene, painted, record
-from medseg import InputError, MedsegError, Point
-from medseg_scene import Slab, boxes, target
+from medseg import InputError, MedsegError, Point, packing, patch, pieces
+from medseg_scene import Slab, boxes, gap, route, target
 from scene_kit import add_segment, add_segmentation, add_volume, box_mask, draw_by_hand, oriented
 
-SHAPE = (8, 10, 12)
+SHAPE = (20, 10, 12)
 SEQUENCES, BATCH, EVENTS = 200, 20, 10
 #: Batches in which the helper is killed, once each; starting another takes half a second.
 DEADLY = {3, 7}
@@ -29,7 +29,9 @@ class Story:
         self.volume = add_volume(np.full(SHAPE, 100, np.int16))
         self.segmentation = add_segmentation(self.volume)
         self.fixed = {
-            add_segment(self.segmentation, box_mask(SHAPE, (0, 8), (0, 10), (a, a + 3))): None
+            add_segment(
+                self.segmentation, box_mask(SHAPE, (0, SHAPE[0]), (0, 10), (a, a + 3))
+            ): None
             for a in (2, 5)
         }
         self.ids = list(self.segmentation.GetSegmentation().GetSegmentIDs())
@@ -96,7 +98,7 @@ class Story:
     def modes(self):
         self.live.preview = self.rng.random() < 0.3
         self.live.new_segments = self.rng.random() < 0.3
-        self.live.limits = Slab(0, 2, 5) if self.rng.random() < 0.3 else None
+        self.live.limits = Slab(0, 2, SHAPE[0] - 3) if self.rng.random() < 0.3 else None
 
     def decide(self):
         with contextlib.suppress(MedsegError):
@@ -107,7 +109,7 @@ class Story:
             slicer.util.arrayFromVolumeModified(self.volume)
 
     def propagate(self):
-        self.pending.append(self.live.propagate(first=1, last=6))
+        self.pending.append(self.live.propagate(first=1, last=SHAPE[0] - 2))
 
     def remove_node(self):
         if self.rng.random() < 0.1:
@@ -173,8 +175,12 @@ EVENTS_OF = [
 
 @pytest.mark.parametrize("batch", range(SEQUENCES // BATCH))
 def test_random_events_leave_a_consistent_scene(kit, scene, batch, monkeypatch):
-    if batch % 2:  # segments are read in as many turns as they have slices
-        monkeypatch.setattr(target, "slabs", partial(boxes.slabs, voxels=1))
+    if batch % 2:  # masks are read, compared, packed and followed in as many turns as can be
+        for module in (target, gap, route):
+            monkeypatch.setattr(module, "slabs", partial(boxes.slabs, voxels=1))
+        for module in (packing, patch):
+            monkeypatch.setattr(module, "spans", partial(pieces.spans, voxels=1))
+    in_the_middle = 0
     for number in range(BATCH):
         scene.Clear(0)
         story = Story(kit, batch * BATCH + number)
@@ -184,12 +190,14 @@ def test_random_events_leave_a_consistent_scene(kit, scene, batch, monkeypatch):
             story.log.append(event)
             if step == death and kit.companion.pid is not None:
                 os.kill(kit.companion.pid, signal.SIGKILL)
+            in_the_middle += any(work._passing for work in story.live._works)
             getattr(story, event)()
         story.rest()
         if not story.gone:
             story.goes_on()
             undo_all(story)
         story.live.close()
+    assert in_the_middle or not batch % 2
 
 
 def undo_all(story):

@@ -1,5 +1,7 @@
 """The parts of which sessions in the scene are made: marks, boxes, routes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from medseg import Image, MaskPatch, Point
@@ -7,6 +9,7 @@ from medseg.actions import Accept, Redo, Reset, Undo
 from medseg.history import History, State
 from medseg.packing import Bits
 from medseg.patch import bounding_box
+from medseg.pieces import at_once
 from medseg.record import Record, mask_mark
 from medseg_scene import LogicEditor, SceneSession
 from medseg_scene.boxes import patched, slabs, union
@@ -88,9 +91,9 @@ def change(*places):
 def way(history, prompts, *places, baked=0, start=None):
     wanted = np.zeros(SHAPE, bool)
     change(*places).apply(wanted)
-    wanted = Bits.of(wanted)
-    start = wanted if isinstance(start, str) else start
-    return route(history, State(tuple(prompts), baked, start), change(*places), lambda: wanted)
+    start = Bits.of(wanted) if isinstance(start, str) else start
+    state = State(tuple(prompts), baked, start)
+    return at_once(route(history, state, change(*places), partial(Bits.making, wanted)))
 
 
 def test_where_it_stands_there_is_no_way_to_go(travelled):

@@ -193,6 +193,10 @@ class LinkedSession:
         bits = None if start is None else history.bits(start)
         yield from history.standing(State(prompts, baked, bits, story), mask)
 
+    def idle(self) -> Pending[None]:
+        """Ends when all that was asked for before has ended, also what was cancelled."""
+        return self._ask(Asked(self))
+
     def forget_history(self) -> Pending[None]:
         """Drop undo and redo (and their memory)."""
         return self._ask(Stand(self, self._forgetting()))

@@ -31,7 +31,10 @@ Answer = Callable[[Any], Tell | None]
 
 
 class Asked:
-    """One entry of a session's queue. ``id`` stays the same however often it is sent."""
+    """One entry of a session's queue; this one only waits for those before it.
+
+    ``id`` stays the same however often it is sent.
+    """
 
     def __init__(self, session: LinkedSession) -> None:
         self.session = session
@@ -43,8 +46,8 @@ class Asked:
         self._losses = 0
 
     def begin(self) -> None:
-        """Send it; the session is open now. Ends with `LinkedSession.step_ended`."""
-        raise NotImplementedError
+        """Do it; the session is open now. Ends with `LinkedSession.step_ended`."""
+        self.session.step_ended(self, lambda: self.pending.finish(None))
 
     def _cancel(self) -> None:
         if not self.begun:
@@ -155,7 +158,7 @@ class Stand(Asked):
 
     def begin(self) -> None:
         if self._change is None:
-            self.session.step_ended(self, lambda: self.pending.finish(None))
+            super().begin()
         else:
             self._take(partial(self._in_turns, self._changing(self._change)))
 
