@@ -162,12 +162,15 @@ def _line(number: int, seen: Seen) -> dict[str, Any]:
 
 
 def record(
-    options: argparse.Namespace, result: Result, number: int, grid: Image, mask: Mask
+    options: argparse.Namespace, result: Result, number: int, grid: Image, mask: Mask | None = None
 ) -> Record:
-    """What the segment of a structure remembers; ``mask``: ``(K, J, I)`` on ``grid``."""
+    """What the segment of a structure remembers; ``mask``: ``(K, J, I)`` on ``grid``.
+
+    Without it the record explains no mask, so a session starts from the one in the segment.
+    """
     model = model_info(find(options.model, options.device))
-    start = Bits.of(mask) if mask.any() else None
-    marks = grid_mark(grid), mask_mark(mask)
+    start = Bits.of(mask) if mask is not None and mask.any() else None
+    marks = grid_mark(grid), "" if mask is None else mask_mark(mask)
     return Record((), 0, start, *marks, model, __version__, result.story(number))
 
 

@@ -12,11 +12,10 @@ import numpy as np
 from ..courses import Course, ThroughFilm, ThroughSlices, ThroughVolumes, places
 from ..errors import InputError
 from ..image import Image
-from ..io import Segmentation, write_segmentation
-from ..io.files import suffix
+from ..io import Segment
 from ..io.films import is_film, open_film
 from ..io.over_time import open_over_time
-from ..io.tracks import kind_of, write_labels, write_pictures, write_video
+from ..io.tracks import kind_of, write_labels, write_pictures, write_segments, write_video
 from . import following
 from .asked import seeds, structures
 from .edit import new_segment
@@ -31,13 +30,14 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"'{course.name}' is a single picture or volume; use 'medseg segment'.")
     output = Path(options.output)
     check_place(output, options.image)
-    kind = "segments" if _in_segments(output, course) else kind_of(output, course)
+    kind = kind_of(output, course)
     asked, grid = structures(options.given or []), _grid(course)
     accepted = [seeds(options, each, course, grid) for each in asked]
     names = [each.name or "Segment" for each in asked]
     result = following.follow(options, course, accepted, output)
     if kind == "segments":
-        _write_segments(output, options, names, grid, result)
+        segments = _segments(options, names, grid, result)
+        write_segments(output, course, result.labels, segments)
     elif kind == "labels":
         write_labels(output, course, result.labels)
     elif kind == "pictures":
@@ -76,23 +76,14 @@ def _grid(course: Course) -> Image:
     return Image(np.broadcast_to(np.uint8(0), shape), still.affine, time_axis=True)
 
 
-def _in_segments(output: Path, course: Course) -> bool:
-    return suffix(output) in (".seg.nrrd", ".nrrd") and not isinstance(course, ThroughVolumes)
-
-
-def _write_segments(
-    output: Path,
-    options: argparse.Namespace,
-    names: Sequence[str],
-    grid: Image,
-    result: following.Result,
-) -> None:
-    """A film in memory: frames along K, as 3D Slicer opens it."""
-    labels = np.concatenate([result.labels(place) for place in range(result.found.places)])
-    segments = []
-    for number, name in enumerate(names):
-        mask = labels == number + 1
-        tags = following.record(options, result, number, grid, mask).tags()
-        blank = new_segment(name, grid.shape, number)
-        segments.append(replace(blank, mask=mask, tags=tags))
-    write_segmentation(output, Segmentation.on(grid, segments))
+def _segments(
+    options: argparse.Namespace, names: Sequence[str], grid: Image, result: following.Result
+) -> list[Segment]:
+    """With their records, and without their masks, which may be too long for memory."""
+    return [
+        replace(
+            new_segment(name, (1, 1, 1), number),
+            tags=following.record(options, result, number, grid).tags(),
+        )
+        for number, name in enumerate(names)
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from .files import damaged
 from .raw import sheared
 
 Shape = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,28 +85,55 @@ def _free(value: int | None, used: set[int], wanted: Sequence[int]) -> int:
 def encode(segments: Sequence[Segment], shape: Shape, affine: Array) -> Iterator[bytes]:
     """A .seg.nrrd file in pieces, as Slicer writes it. ``affine``: IJK to RAS mm."""
     layers = arrange(segments, shape)
+    boxes = [bounding_box(segment.mask) for segment in segments]
+    many = len(layers.arrays) > 1
+    array = np.stack(layers.arrays, axis=-1) if many else layers.arrays[0]
+    return nrrd.encode(array, affine, _keys(segments, layers.places, boxes, shape, affine))
+
+
+def encode_labels(
+    segments: Sequence[Segment],
+    boxes: Sequence[Box | None],
+    slices: Iterable[Array],
+    shape: Shape,
+    affine: Array,
+) -> Iterator[bytes]:
+    """What `encode` gives of one layer that comes slice by slice, ``(J, I)`` uint8.
+
+    It holds 0, or the number of a segment from 1 on, whose voxels are in its box. The masks of the
+    segments are not looked at.
+    """
+    places = [(0, n + 1) for n in range(len(segments))]
+    keys = _keys(segments, places, boxes, shape, affine)
+    return nrrd.encode_slices(slices, shape, np.dtype(np.uint8), affine, keys)
+
+
+def _keys(
+    segments: Sequence[Segment],
+    places: Sequence[tuple[int, int]],
+    boxes: Sequence[Box | None],
+    shape: Shape,
+    affine: Array,
+) -> dict[str, str]:
+    """``places``: layer and label value of each segment."""
     keys: dict[str, str] = {}
-    for n, (segment, (layer, value)) in enumerate(zip(segments, layers.places, strict=True)):
-        keys |= {f"Segment{n}_{k}": v for k, v in _entries(segment, layer, value).items()}
-    keys |= {
+    for n, (segment, place, box) in enumerate(zip(segments, places, boxes, strict=True)):
+        keys |= {f"Segment{n}_{k}": v for k, v in _entries(segment, *place, box).items()}
+    return keys | {
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
         "Segmentation_ConversionParameters": _conversion(shape, affine),
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
-    many = len(layers.arrays) > 1
-    array = np.stack(layers.arrays, axis=-1) if many else layers.arrays[0]
-    return nrrd.encode(array, affine, keys)
 
 
-def _entries(segment: Segment, layer: int, value: int) -> dict[str, str]:
+def _entries(segment: Segment, layer: int, value: int, box: Box | None) -> dict[str, str]:
     for key, text in segment.tags.items():
         if "|" in text or "|" in key or ":" in key:
             raise InputError(
                 f"Tag '{key}' of segment '{segment.name}' has a '|', at which Slicer would cut "
                 "it; pass JSON through encode_tag."
             )
-    box = bounding_box(segment.mask)
     extent = " ".join(f"{s.start} {s.stop - 1}" for s in box[::-1]) if box else "0 -1 0 -1 0 -1"
     return {
         "Color": " ".join(f"{c:g}" for c in segment.color),

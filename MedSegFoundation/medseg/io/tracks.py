@@ -1,11 +1,11 @@
-"""Writes what was found in every slice or frame: a label map, pictures, or a video to look at."""
+"""Writes what was found in every slice or frame: segments, labels, pictures, or a video."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,11 @@ import numpy as np
 from ..courses import Course, ThroughFilm, ThroughVolumes, places
 from ..errors import InputError
 from ..image import Array
-from . import nifti
+from . import nifti, nrrd, seg_nrrd
 from .files import io_error, mode_for, suffix, write_atomic
 from .films import VIDEOS, opencv
 from .itk import sitk
+from .seg_nrrd import Segment
 
 #: Colours of the outlines in a video (r, g, b), of one object after the other (Okabe and Ito), and
 #: their width in pixels of a video of 500 lines.
@@ -30,11 +31,13 @@ Labels = Callable[[int], Array]
 
 
 def kind_of(path: Path, course: Course) -> str:
-    """ "labels", "pictures" or "video"; raises `InputError` when the result cannot go there."""
+    """ "segments", "labels", "pictures" or "video"; `InputError` when it cannot go there."""
     if suffix(path) in (".nii", ".nii.gz"):
         return "labels"
     if isinstance(course, ThroughVolumes):
         raise InputError(f"'{path}' must end in .nii.gz or .nii for volumes over time.")
+    if suffix(path) in (".seg.nrrd", ".nrrd"):
+        return "segments" if suffix(path) == ".seg.nrrd" else "labels"
     if suffix(path) in VIDEOS:
         return "video"
     if not path.suffix or path.is_dir():
@@ -42,10 +45,41 @@ def kind_of(path: Path, course: Course) -> str:
     raise InputError(f"'{path}' must be a folder, or end in .seg.nrrd, .nii.gz, .nii or .mp4.")
 
 
+def write_segments(path: Path, course: Course, labels: Labels, segments: Sequence[Segment]) -> None:
+    """A .seg.nrrd, frames along K, as 3D Slicer opens it; one at a time.
+
+    The masks of ``segments`` are not looked at: number n of the labels is that of segment n - 1.
+    """
+    count, shape = places(course), course.rows[0].shape
+    boxes = _boxes(labels, count, len(segments))
+    slices = (labels(place)[0] for place in range(count))
+    affine = course.still(0).affine
+    write_atomic(path, seg_nrrd.encode_labels(segments, boxes, slices, (count, *shape), affine))
+
+
+def _boxes(labels: Labels, count: int, objects: int) -> list[seg_nrrd.Box | None]:
+    """Around all voxels of each object, None for one that is nowhere."""
+    low, high = np.full((objects, 3), np.iinfo(int).max), np.zeros((objects, 3), int)
+    for place in range(count):
+        found = labels(place)[0]
+        for number in np.unique(found[found > 0]).tolist():
+            j, i = np.nonzero(found == number)
+            n = number - 1
+            low[n] = np.minimum(low[n], (place, j.min(), i.min()))
+            high[n] = np.maximum(high[n], (place + 1, j.max() + 1, i.max() + 1))
+    sides = [list(map(slice, *ends)) for ends in zip(low.tolist(), high.tolist(), strict=True)]
+    return [(k, j, i) if k.stop else None for k, j, i in sides]
+
+
 def write_labels(path: Path, course: Course, labels: Labels) -> None:
-    """NIfTI: ``(T, K, J, I)`` of volumes over time, frames along K of a film; one at a time."""
+    """``(T, K, J, I)`` of volumes over time, frames along K of a film; one at a time."""
     count, shape = places(course), course.rows[0].shape
     affine = course.still(0).affine
+    if suffix(path) == ".nrrd":
+        slices = (labels(place)[0] for place in range(count))
+        kind = np.dtype(np.uint8)
+        write_atomic(path, nrrd.encode_slices(slices, (count, *shape), kind, affine))
+        return
     over_time = isinstance(course, ThroughVolumes)
     size = (count, len(course.rows), *shape) if over_time else (count, *shape)
 
