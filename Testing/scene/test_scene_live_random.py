@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import time
 from functools import partial
 
 import numpy as np
@@ -133,6 +134,19 @@ class Story:
     def turn(self):
         self.live.turn()
 
+    def few_turns(self):
+        """What is due now, and not what the helper has still to answer."""
+        for _ in range(self.rng.randrange(1, 6)):
+            self.live.kit.pump.turn(time.monotonic())
+
+    def edit_and_click(self):
+        """The session has to be led to where the scene is, of which there is much."""
+        self.rest()
+        self.by_hand()
+        self.by_hand()
+        self.click()
+        self.few_turns()
+
     def rest(self):
         self.live.settle()
         assert all(p.finished for p in self.pending), self.log
@@ -169,6 +183,7 @@ EVENTS_OF = [
     *["click"] * 8,
     *["undo", "by_hand", "wait", "drag", "turn"] * 2,
     *["edit_list", "reset", "redo", "switch", "remove_segment", "cancel", "modes", "decide"],
+    *["few_turns", "edit_and_click"] * 2,
     *["change_voxels", "remove_node", "close_scene", "look", "rest", "propagate"],
 ]
 
