@@ -31,6 +31,8 @@ HEAVY = {
 #: Modules that only someone who asked for these packages imports; `requests` brings urllib3.
 EXTRAS = {
     "medseg/models/*net*.py": {"torch", "safetensors"},
+    "medseg/models/sam/attention.py": {"torch"},
+    "medseg/models/sam/hiera.py": {"torch"},
     "medseg/models/sam/network.py": {"torch"},
     "medseg/models/sam/video.py": {"torch"},
     "medseg/client/*.py": {"urllib3"},

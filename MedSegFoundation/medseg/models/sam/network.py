@@ -16,6 +16,7 @@ from ...errors import ModelError
 from ...image import Array, Mask
 from .families import Family
 from .features import FeatureCache, Maps, key_of
+from .hiera import Hiera, is_hiera
 from .pixels import fit, to_input, to_network
 from .spec import Spec
 from .strokes import Asked
@@ -45,6 +46,7 @@ class Network:
         vision = module.config.vision_config
         self.size = int(vision.image_size if family.kind == "sam" else module.image_size)
         self.cache = FeatureCache()
+        self._hiera = Hiera(self.module) if is_hiera(self.module) else None
         self._turn = threading.Lock()
         self._position: Any = None
         self._waiting = 0
@@ -112,6 +114,8 @@ class Network:
         pixels = to_input(rgb, self.family, self.size).to(self.device)
         if self.family.kind == "sam":
             made = [self.module.get_image_embeddings(pixels)]
+        elif self._hiera is not None:
+            made, self._position = self._hiera(pixels)
         else:
             out = self.module.get_image_features(pixels, return_dict=True)
             made = self._squares(out.fpn_hidden_states)

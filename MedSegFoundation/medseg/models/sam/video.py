@@ -18,6 +18,7 @@ import torch.nn.functional as F  # noqa: N812 (the name everybody knows)
 
 from ...image import Array, Mask
 from ...memory import Feature
+from .attention import MemoryAttention
 from .network import MASK_BIAS, MASK_SCALE, Network
 from .pixels import fit
 from .strokes import Asked
@@ -65,7 +66,9 @@ class Steps:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._module = network.module
+        self._module = module = network.module
+        own = network.family.kind == "edgetam"
+        self._attend = module.memory_attention if own else MemoryAttention(module.memory_attention)
         self._places: Any = None
 
     @torch.inference_mode()
@@ -127,7 +130,7 @@ class Steps:
         if objects is not None:
             tokens, places = [*tokens, objects], [*places, when]
             more["num_object_pointer_tokens"] = objects.shape[0]
-        fused = module.memory_attention(
+        fused = self._attend(
             current_vision_features=_flat(square),
             current_vision_position_embeddings=self._network.position,
             memory=torch.cat(tokens, 0).float(),
