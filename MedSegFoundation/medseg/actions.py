@@ -15,7 +15,7 @@ from .errors import InputError, PromptError
 from .history import State
 from .image import Mask
 from .packing import Bits, packing_patch, unpack_mask, unpack_patch
-from .patch import MaskPatch
+from .patch import Box, MaskPatch
 from .pieces import Pieces, at_once
 from .prompts import Prompt, from_dict, to_dict
 from .story import Story
@@ -114,11 +114,14 @@ class Accept(_Forward):
             self.patch.apply(changed)
         return at_once(self.leading(state, changed))
 
-    def leading(self, state: State, after: Mask) -> Pieces[State]:
-        """`lead` for those who have the mask ``(K, J, I)`` after it, in pieces."""
+    def leading(self, state: State, after: Mask, box: Box | None = None) -> Pieces[State]:
+        """`lead` for those who have the mask ``(K, J, I)`` after it, in pieces.
+
+        ``box``: that of its true voxels, for those who know it.
+        """
         start = self.start
         if start is None:
-            start = yield from Bits.making(after)
+            start = yield from Bits.making(after, box)
         story = self.story or state.story
         return replace(state, start=start, baked=len(state.prompts), story=story)
 

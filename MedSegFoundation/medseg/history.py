@@ -17,7 +17,7 @@ from .blank import blank
 from .errors import InputError, PromptError
 from .image import Mask
 from .packing import MOST_VOXELS, Bits, packing_patch, unpack_mask, unpack_patch
-from .patch import MaskPatch, bounding_box
+from .patch import Box, MaskPatch, around, bounding_box, moved
 from .pieces import Pieces, at_once
 from .prompts import Prompt, from_dict, to_dict
 from .story import Story
@@ -62,8 +62,19 @@ class History:
         self.state = State()
         self.mask: Mask = blank(shape)
         self.voxels = 0
+        #: There are no voxels outside of it; None: none at all.
+        self._reach: Box | None = None
         self.done: list[Turn] = []
         self.undone: list[Turn] = []
+
+    @property
+    def box(self) -> Box | None:
+        """The smallest box around all voxels; None when there are none."""
+        if self._reach is None:
+            return None
+        found = bounding_box(self.mask[self._reach])
+        self._reach = None if found is None else moved(found, self._reach)
+        return self._reach
 
     def commit(self, state: State, patch: MaskPatch) -> None:
         """Take one action: the state it leads to and what it changed in the mask."""
@@ -80,6 +91,8 @@ class History:
                 back.within(part)[...] = before
             self.voxels += part.gain(self.mask)
             part.apply(self.mask)
+        if not patch.empty:
+            self._reach = around(self._reach, patch.box)
         return back
 
     def note(self, state: State, back: MaskPatch) -> None:
@@ -116,16 +129,17 @@ class History:
 
     def standing(self, state: State, mask: Mask | Bits | None) -> Pieces[None]:
         """`stand` in pieces, where the mask comes as bits."""
-        made, voxels = blank(self.shape), 0
+        made, voxels, reach = blank(self.shape), 0, None
         if isinstance(mask, Bits):
+            reach = mask.box
             for part in mask.parts():
                 part.apply(made)
                 voxels += int(np.count_nonzero(part.voxels))
                 yield
         elif mask is not None:
             made = self.copy(mask)
-            voxels = int(np.count_nonzero(made))
-        self.state, self.mask, self.voxels = state, made, voxels
+            voxels, reach = int(np.count_nonzero(made)), bounding_box(made)
+        self.state, self.mask, self.voxels, self._reach = state, made, voxels, reach
         self.forget()
 
     def copy(self, mask: Mask) -> Mask:
@@ -176,9 +190,7 @@ class History:
                 }
             )
             yield
-        box = bounding_box(self.mask)
-        yield
-        mask = yield from Bits.making(self.mask, box)
+        mask = yield from Bits.making(self.mask, self.box)
         for bits in [*starts.items, mask]:
             yield
             yield from bits.packing()

@@ -90,6 +90,11 @@ class Image:
         return k, j, i
 
     @property
+    def as_given(self) -> tuple[Array, Array]:
+        """Voxels and affine before anything was done to them, where that is still to be done."""
+        return self.array, self.affine
+
+    @property
     def channels(self) -> int:
         return self.array.shape[3] if self.array.ndim == 4 else 1
 

@@ -20,7 +20,7 @@ import numpy as np
 from .blank import blank
 from .errors import InputError
 from .image import Mask
-from .patch import MaskPatch, bounding_box
+from .patch import Box, MaskPatch, bounding_box
 from .pieces import Pieces, at_once, spans
 
 #: Most voxels that a mask from outside may have: 2048 x 2048 x 1024.
@@ -43,12 +43,12 @@ class Bits:
     bits: bytes
 
     @classmethod
-    def of(cls, mask: Mask, box: tuple[slice, slice, slice] | None = None) -> Bits:
+    def of(cls, mask: Mask, box: Box | None = None) -> Bits:
         """``box``: that of the true voxels, for those who know it."""
         return at_once(cls.making(mask, box))
 
     @classmethod
-    def making(cls, mask: Mask, box: tuple[slice, slice, slice] | None = None) -> Pieces[Bits]:
+    def making(cls, mask: Mask, box: Box | None = None) -> Pieces[Bits]:
         """`of` in pieces."""
         k, j, i = mask.shape
         box = box or bounding_box(mask) or (slice(0, 0),) * 3
@@ -63,6 +63,14 @@ class Bits:
             some = range(span.start, span.stop, 8)
             pieces += [np.packbits(part[n : n + 8]).tobytes() for n in some]
         return cls((k, j, i), (first, row, column), (a, b, c), b"".join(pieces))
+
+    @property
+    def box(self) -> Box | None:
+        """The box of its true voxels; None when there are none."""
+        if not self.bits:
+            return None
+        k, j, i = (slice(a, a + n) for a, n in zip(self.start, self.size, strict=True))
+        return k, j, i
 
     def mask(self) -> Mask:
         """The mask, a new one each time."""

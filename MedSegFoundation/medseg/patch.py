@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from .image import Mask
 from .pieces import spans
 
+#: ``(k, j, i)`` slices with start and stop.
+Box = tuple[slice, slice, slice]
 
-def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
+
+def bounding_box(mask: Mask) -> Box | None:
     """Smallest ``(k, j, i)`` box around the true voxels; None for an empty mask."""
     slices = _span(np.any(mask, axis=(1, 2)))
     if slices is None:
@@ -23,6 +26,22 @@ def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
     assert rows is not None
     assert columns is not None
     return slices, rows, columns
+
+
+def moved(box: Box, origin: Box) -> Box:
+    """A box in the part of an array that was cut out at ``origin``, as one in all of it."""
+    pairs = zip(box, origin, strict=True)
+    k, j, i = (slice(a.start + o.start, a.stop + o.start) for a, o in pairs)
+    return k, j, i
+
+
+def around(first: Box | None, second: Box) -> Box:
+    """The smallest box around both."""
+    if first is None:
+        return second
+    pairs = zip(first, second, strict=True)
+    k, j, i = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
+    return k, j, i
 
 
 def _span(hit: Mask) -> slice | None:

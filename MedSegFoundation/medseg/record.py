@@ -146,7 +146,11 @@ def slice_mark(plane: Mask) -> bytes:
     rows = np.flatnonzero(plane.any(axis=1))
     if not rows.size:
         return b""
-    first, last = int(rows[0]), int(rows[-1])
+    return rows_mark(plane, int(rows[0]), int(rows[-1]))
+
+
+def rows_mark(plane: Mask, first: int, last: int) -> bytes:
+    """`slice_mark` of a slice of which the first and the last row that hold voxels are known."""
     content = np.packbits(plane[first : last + 1]).tobytes()
     return hashlib.sha256(f"{first} {last} ".encode() + content).digest()
 

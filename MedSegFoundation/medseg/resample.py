@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -65,21 +66,74 @@ def orthogonalise(
     outside, by default the lowest value (0 with ``nearest``). Returns the new array and affine;
     every world position keeps its intensity.
     """
-    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise GeometryError("The image axes do not span space: its affine is singular.")
+    shape, straight = right_angled(array.shape, affine)
     if fill is None:
         fill = 0.0 if nearest else float(array.min())
+    to_source = np.linalg.inv(affine) @ straight
+    return sample(array, to_source, shape, nearest=nearest, fill=fill), straight
+
+
+def right_angled(shape: Sequence[int], affine: Array) -> tuple[tuple[int, int, int], Array]:
+    """Size ``(K, J, I)`` and affine of the grid that `orthogonalise` makes of such an image."""
+    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise GeometryError("The image axes do not span space: its affine is singular.")
     axes, r = np.linalg.qr(affine[:3, :3])
     spacing = np.abs(np.diag(r))
     axes = axes * np.sign(np.diag(r))
     spacing[:2] = np.linalg.norm(affine[:3, :2], axis=0)
     straight = np.eye(4)
     straight[:3, :3] = axes * spacing
-    low, high = _extent(np.linalg.inv(straight) @ affine, array.shape)
+    low, high = _extent(np.linalg.inv(straight) @ affine, shape)
     straight[:3, 3] = straight[:3, :3] @ low
-    shape = [int(n) for n in (high - low + 1)[::-1]]
-    to_source = np.linalg.inv(affine) @ straight
-    return sample(array, to_source, shape, nearest=nearest, fill=fill), straight
+    k, j, i = (int(n) for n in (high - low + 1)[::-1])
+    return (k, j, i), straight
+
+
+class ShearedScan(Image):
+    """A sheared scan as the image that `orthogonalise` makes of it.
+
+    Its voxels are resampled when somebody asks for them, and not before: the window of an
+    application needs only their place, the process that computes has them made there.
+    """
+
+    def __init__(self, array: Array, affine: Array, modality: str | None = None, name: str = ""):
+        """``array``: ``(K, J, I)`` or ``(K, J, I, C)``, on the sheared grid of ``affine``."""
+        shape, straight = right_angled(array.shape[:3], affine)
+        values = {
+            "_shape": shape,
+            "affine": straight,
+            "modality": modality,
+            "name": name,
+            "time_axis": False,
+        }
+        self.__dict__.update(values, _given=(array, affine), notes=(SHEAR_NOTE,))
+
+    @property
+    def as_given(self) -> tuple[Array, Array]:
+        given: tuple[Array, Array] = self.__dict__["_given"]
+        return given
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        shape: tuple[int, int, int] = self.__dict__["_shape"]
+        return shape
+
+    @cached_property
+    def array(self) -> Array:
+        """``(K, J, I)`` or ``(K, J, I, C)``, read-only."""
+        array, affine = self.as_given
+        if array.ndim == 3:
+            straight = orthogonalise(array, affine)[0]
+        else:
+            channels = [orthogonalise(array[..., c], affine)[0] for c in range(array.shape[3])]
+            straight = np.stack(channels, axis=-1)
+        straight.setflags(write=False)
+        return straight
+
+    @property
+    def resampled(self) -> Image:
+        """The same with its voxels."""
+        return Image(self.array, self.affine, self.modality, self.name, notes=self.notes)
 
 
 def _extent(to_new: Array, shape: Sequence[int]) -> tuple[Array, Array]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from medseg.image import is_sheared
-
 from .owner import CompanionOwner
 from .sequences import Source
-from .volumes import volume_affine
 
 
 class Ahead:
@@ -28,14 +25,14 @@ class Ahead:
     def open(self, volume: Any, model: str, device: str) -> None:
         """Only once for the same volume, model and device. Copies the voxels slice by slice.
 
-        Nothing goes to a server before a prompt asks for it; frames of a sequence and volumes
-        that have to be resampled wait for the first prompt too.
+        Nothing goes to a server before a prompt asks for it; frames of a sequence wait for the
+        first prompt too.
         """
         source, wanted = self.source(volume), (volume, model, device)
         if self._opened == wanted or self._owner.server is not None:
             return
         self._opened = wanted
-        if source.browser is None and not is_sheared(volume_affine(volume)):
+        if source.browser is None:
             self._owner.companion().prepare(source.image(), model, device)
 
     def drop(self) -> None:

@@ -6,36 +6,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from medseg.image import Array, Mask
-from medseg.record import joined_mark, slice_mark
+from medseg.image import Mask
+from medseg.record import joined_mark, rows_mark
 
 from .boxes import Box, box_of
+
+#: First and last-plus-one.
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class _Slice:
-    """``rows``, ``columns``: first and last-plus-one that hold voxels."""
+    """``rows``, ``columns``: those that hold voxels."""
 
     voxels: int
-    rows: tuple[int, int]
-    columns: tuple[int, int]
+    rows: Span
+    columns: Span
     mark: bytes
 
 
 class Content:
     """Number of voxels, bounding box and mark of a mask ``(K, J, I)``, at first empty.
 
-    The mask is looked at again only in slices of which `changed` was told.
+    The mask is looked at again only where `changed` was told of.
     """
 
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
         self._slices: list[_Slice | None] = [None] * len(mask)
-        self._stale: set[int] = set()
+        self._stale: dict[int, tuple[Span, Span]] = {}
 
-    def changed(self, slices: slice) -> None:
-        """These slices (start to stop) may hold something else now."""
-        self._stale.update(range(slices.start, slices.stop))
+    def changed(self, box: Box) -> None:
+        """This part may hold something else now."""
+        slices, rows, columns = ((side.start, side.stop) for side in box)
+        for k in range(*slices):
+            known = self._stale.get(k, (rows, columns))
+            self._stale[k] = _both(known[0], rows), _both(known[1], columns)
 
     def look(self) -> None:
         """Look at what changed now, for those who shall not wait for it later."""
@@ -62,21 +68,28 @@ class Content:
         return joined_mark(self._mask.shape, marks)
 
     def _fresh(self) -> Sequence[_Slice | None]:
-        for k in self._stale:
-            self._slices[k] = _looked_at(self._mask[k])
+        for k, (rows, columns) in self._stale.items():
+            before = self._slices[k]
+            if before is not None:
+                rows, columns = _both(before.rows, rows), _both(before.columns, columns)
+            self._slices[k] = _looked_at(self._mask[k], rows, columns)
         self._stale.clear()
         return self._slices
 
 
-def _looked_at(plane: Mask) -> _Slice | None:
-    mark = slice_mark(plane)
-    if not mark:
+def _looked_at(plane: Mask, rows: Span, columns: Span) -> _Slice | None:
+    """``rows``, ``columns``: there are no voxels outside of them."""
+    part = plane[slice(*rows), slice(*columns)]
+    hit = np.flatnonzero(part.any(axis=1))
+    if not hit.size:
         return None
-    rows = _span(np.any(plane, axis=1))
-    part = plane[slice(*rows)]
-    return _Slice(int(np.count_nonzero(part)), rows, _span(np.any(part, axis=0)), mark)
+    part = part[hit[0] : hit[-1] + 1]
+    first, last = rows[0] + int(hit[0]), rows[0] + int(hit[-1])
+    across = np.flatnonzero(part.any(axis=0))
+    held = columns[0] + int(across[0]), columns[0] + int(across[-1]) + 1
+    mark = rows_mark(plane, first, last)
+    return _Slice(int(np.count_nonzero(part)), (first, last + 1), held, mark)
 
 
-def _span(hit: Array) -> tuple[int, int]:
-    places = np.flatnonzero(hit)
-    return int(places[0]), int(places[-1]) + 1
+def _both(first: Span, second: Span) -> Span:
+    return min(first[0], second[0]), max(first[1], second[1])

@@ -11,8 +11,9 @@ from typing import Any
 
 import slicer
 from medseg import Image
+from medseg.resample import ShearedScan
 
-from .volumes import image_from_volume, volume_affine, volume_state, voxel_state
+from .volumes import image_from_volume, scan_of, volume_affine, volume_state, voxel_state
 
 #: What of a volume is shown: the index value of a frame (None: no sequence), voxels and place.
 Frame = tuple[Any, ...]
@@ -56,10 +57,12 @@ class Source:
         return self._images[frame]
 
     def _open(self, frame: Frame) -> Image:
-        image, browser = image_from_volume(self.volume), self.browser
+        image, browser = scan_of(self.volume), self.browser
         node = None if browser is None else self._node_at(browser, frame[0])
-        if node is None or image.notes:
+        if node is None:
             return image
+        if isinstance(image, ShearedScan):
+            return image.resampled
         array = image_from_volume(node).array  # the proxy's own voxels go with the next frame
         return replace(image, array=array) if array.shape == image.array.shape else image
 

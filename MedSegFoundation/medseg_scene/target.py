@@ -231,7 +231,9 @@ class Target:
             before, self.mask[box] = self.mask[box].copy(), wanted
             whole = matches_after_transfer(self.segmentation, self.image, self.mask, box, actual)
             self.mask[box] = before
-        change = moved(MaskPatch.between(self.mask[box], actual), corner(box))
+        change = patch
+        if not whole or box != patch_box(patch):
+            change = moved(MaskPatch.between(self.mask[box], actual), corner(box))
         self._take(change)
         return change, whole
 
@@ -259,7 +261,7 @@ class Target:
     def _take(self, patch: MaskPatch) -> None:
         if not patch.empty:
             patch.apply(self.mask)
-            self._content.changed(patch.box[0])
+            self._content.changed(patch.box)
             self._bits = None
             self.version += 1
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import slicer
 import vtk
-from medseg import Image, InputError, resample
+from medseg import Image, InputError
 from medseg.image import Array, is_sheared
+from medseg.resample import ShearedScan
 
 from .transforms import matrix_array, to_world
 
@@ -33,22 +33,18 @@ def image_from_volume(node: Any) -> Image:
     gantry, shearing transform) is resampled onto a right-angled grid, and `Image.notes` say so.
     Raises `InputError` for a volume without voxels, `GeometryError` for non-linear transforms.
     """
+    image = scan_of(node)
+    return image.resampled if isinstance(image, ShearedScan) else image
+
+
+def scan_of(node: Any) -> Image:
+    """`image_from_volume` that takes no time: a `ShearedScan` where there is to be resampled."""
     if node.GetImageData() is None or 0 in node.GetImageData().GetDimensions():
         raise InputError(f"Volume '{node.GetName()}' holds no voxels yet; load or create them.")
     array, affine = slicer.util.arrayFromVolume(node).view(), volume_affine(node)
-    notes: tuple[str, ...] = ()
-    if is_sheared(affine):
-        array, affine = _straightened(array, affine)
-        notes = (resample.SHEAR_NOTE,)
     array.setflags(write=False)
-    return Image(array, affine, modality(node), node.GetName() or "", notes=notes)
-
-
-def _straightened(array: Array, affine: Array) -> tuple[Array, Array]:
-    if array.ndim == 3:
-        return resample.orthogonalise(array, affine)
-    channels = [resample.orthogonalise(array[..., c], affine) for c in range(array.shape[3])]
-    return np.stack([values for values, _ in channels], axis=-1), channels[0][1]
+    kind = ShearedScan if is_sheared(affine) else Image
+    return kind(array, affine, modality(node), node.GetName() or "")
 
 
 def volume_state(node: Any) -> tuple[Any, ...]:

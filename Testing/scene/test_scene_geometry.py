@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import slicer
-from medseg import GeometryError, InputError, Point
-from medseg_scene import SceneSession, read_segment
+from live_kit import Live, in_scene, painted
+from medseg import GeometryError, InputError, Point, resample
+from medseg.protocol.images import digest
+from medseg_scene import SceneSession, image_from_volume, read_segment
 from scene_kit import (
     Balls,
     add_segment,
@@ -191,6 +193,24 @@ def test_a_sheared_volume_works_on_its_straightened_grid(scene, model):
     assert (session.mask == ball(session, Point([5, 10, 6]))).all()
     session.add(Point([14, 10, 6]))
     assert session.baked == 0
+
+
+def test_a_sheared_volume_is_resampled_by_the_helper(kit, scene, monkeypatch):
+    shear = np.eye(4)
+    shear[:2, 2] = 0.3, -0.4
+    voxels = np.random.default_rng(2).integers(-900, 900, (12, 16, 20), np.int16)
+    volume, segmentation = add_volume(voxels), add_segmentation()
+    volume.SetAndObserveTransformNodeID(add_transform(shear).GetID())
+    wanted = image_from_volume(volume)
+    with monkeypatch.context() as window:
+        window.setattr(resample, "orthogonalise", None)
+        live = Live(kit, volume, segmentation)
+        live.click(5, 8, 7)
+        assert live.image.same_grid(wanted)
+        assert live.image.notes == wanted.notes
+    assert (in_scene(live) == painted(wanted, [live.at(5, 8, 7)])).all()
+    assert live._works.known().linked._image.name == digest(wanted)
+    live.close()
 
 
 def test_a_closed_surface_segmentation_is_refused(session, segmentation):

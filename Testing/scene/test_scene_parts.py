@@ -12,7 +12,7 @@ from medseg.patch import bounding_box
 from medseg.pieces import at_once
 from medseg.record import Record, mask_mark
 from medseg_scene import LogicEditor, SceneSession
-from medseg_scene.boxes import patched, slabs, union
+from medseg_scene.boxes import box_of, patched, slabs, union
 from medseg_scene.content import Content
 from medseg_scene.route import route
 from medseg_scene.tags import read_tag
@@ -43,7 +43,7 @@ def test_content_follows_changes():
     assert content.box is None
     for box in [(2, 4), (6, 9)], [(5, 6), (0, 3)]:
         mask[:] = box_mask(SHAPE, box[0], box[1], (3, 5))
-        content.changed(slice(0, 12))
+        content.changed(box_of((0, 0, 0), SHAPE))
         assert content.box == bounding_box(mask)
         assert content.voxels == mask.sum()
 

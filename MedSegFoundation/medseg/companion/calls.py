@@ -12,8 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError, MedsegError, VersionError
-from ..image import Image
+from ..image import Image, is_sheared
 from ..protocol.backend import Backend
 from ..protocol.messages import (
     VERSIONS,
@@ -25,6 +27,7 @@ from ..protocol.messages import (
     encode,
 )
 from ..protocol.problems import to_problem
+from ..resample import ShearedScan
 from . import shared
 from .wire import BrokenWireError, Json
 
@@ -226,12 +229,10 @@ def _image(args: Json, prefix: str, tell: Tell) -> Image:
             Path(_text(args, "path")), prefix, _text(args, "dtype"), list(args["shape"])
         )
         tell("mapped")
-        return Image(
-            voxels,
-            args["affine"],
-            modality=args.get("modality"),
-            time_axis=bool(args.get("time_axis")),
-        )
+        affine, modality = np.array(args["affine"], float), args.get("modality")
+        if affine.shape == (4, 4) and is_sheared(affine):
+            return ShearedScan(voxels, affine, modality).resampled
+        return Image(voxels, affine, modality, time_axis=bool(args.get("time_axis")))
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenWireError("What came is no image.") from error
 

@@ -69,7 +69,7 @@ class _Transfer:
     def _begin(self) -> None:
         if self._stopped:
             return
-        array = self._image.array
+        array, _ = self._image.as_given
         try:
             if array.dtype.kind not in "biuf":
                 raise InputError(f"Voxels of type {array.dtype} cannot be sent; use numbers.")
@@ -99,11 +99,12 @@ class _Transfer:
 
     def _send(self, file: shared.SharedFile) -> None:
         image = self._image
+        array, affine = image.as_given
         args = {
             "path": str(file.path),
-            "dtype": image.array.dtype.newbyteorder("<").str,
-            "shape": list(image.array.shape),
-            "affine": image.affine.tolist(),
+            "dtype": array.dtype.newbyteorder("<").str,
+            "shape": list(array.shape),
+            "affine": affine.tolist(),
             "modality": image.modality,
             "time_axis": image.time_axis,
         }

@@ -83,7 +83,7 @@ class Mirror:
         if isinstance(action, Accept):
             patch = action.patch
             back = yield from history.changing(patch)
-            state = yield from action.leading(history.state, history.mask)
+            state = yield from action.leading(history.state, history.mask, history.box)
         else:
             patch = yield from unpacking_patch(reply.patch, history.shape)
             state = action.lead(history.state, history.mask)
