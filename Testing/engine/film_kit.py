@@ -86,6 +86,21 @@ def film(path: Path, frames: np.ndarray, syntax=ExplicitVRLittleEndian, change=N
     return path
 
 
+def series(folder, frames, slices=1):
+    """A DICOM file for each frame ``(J, I)``; ``slices``: positions that they go through."""
+    folder.mkdir()
+    for n, frame in enumerate(frames):
+
+        def place(data, n=n):
+            data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{n + 1}"
+            data.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            data.ImagePositionPatient = [0, 0, 3 * (n % slices)]
+            data.InstanceNumber = n + 1
+
+        film(folder / f"{n}.dcm", frame[None], change=place)
+    return folder
+
+
 def mha(path, array):
     """A MetaImage of volumes ``(T, K, J, I)``, uint8, not packed."""
     sizes = " ".join(str(n) for n in array.shape[::-1])

@@ -6,9 +6,9 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from film_kit import film, opened
-from medseg import InputError, read_image
-from medseg.courses import ThroughFilm, places
+from film_kit import film, opened, series
+from medseg import GeometryError, InputError, read_image
+from medseg.courses import ThroughFilm, ThroughVolumes, places
 from medseg.io.dicom_apart import frames_of
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
@@ -158,3 +158,52 @@ def test_slices_of_a_volume_and_single_pictures_are_no_film(tmp_path, shared_dat
     assert opened(film(tmp_path / "a.dcm", grey(), change=ct)) is None
     assert opened(film(tmp_path / "b.dcm", grey(1))) is None
     assert frames_of(shared_data / "us_cine/us_still_rgb.dcm") is None
+
+
+# a file for each slice
+
+
+def test_a_series_of_one_position_is_a_film(shared_data):
+    folder = shared_data / "seq_cine_mr/SCD0000301/dicom_slice4"
+    course, whole = opened(folder), read_image(folder)
+    assert isinstance(course, ThroughFilm)
+    assert (places(course), course.film.modality) == (20, "MR")
+    assert all((course.film.pixels(t) == whole.array[t]).all() for t in (19, 0, 7))
+    assert np.allclose(course.affine, whole.affine)
+
+
+def test_a_series_of_several_positions_is_volumes_over_time(tmp_path):
+    folder = series(tmp_path / "x", grey(12), slices=3)
+    course = opened(folder)
+    assert isinstance(course, ThroughVolumes)
+    assert (places(course), len(course.rows)) == (4, 3)
+    for t in (3, 0):
+        whole = read_image(folder, frame=t)
+        assert (course.still(t).array == whole.array).all()
+        assert np.allclose(course.still(t).affine, whole.affine)
+        for k, row in enumerate(course.rows):
+            assert (row.pixels(t) == grey(12)[3 * t + k]).all()
+
+
+def test_uneven_volumes_over_time_are_evened_when_asked_for(tmp_path):
+    folder = series(tmp_path / "x", grey(12), slices=3)
+    for n in (2, 5, 8, 11):
+        data = dcmread(folder / f"{n}.dcm")
+        data.ImagePositionPatient = [0, 0, 9]
+        data.save_as(folder / f"{n}.dcm")
+    with pytest.raises(GeometryError, match="are not evenly spaced"):
+        opened(folder)
+    course = opened(folder, uneven="resample")
+    assert course.array.shape == (4, 4, 10, 12)
+    for t in (3, 0):
+        whole = read_image(folder, frame=t, uneven="resample")
+        assert (course.still(t).array == whole.array).all()
+        assert (course.rows[2].pixels(t) == whole.array[2]).all()
+        assert np.allclose(course.still(t).affine, whole.affine)
+
+
+def test_a_folder_with_one_film_and_one_with_a_volume(tmp_path, shared_data):
+    (tmp_path / "x").mkdir()
+    film(tmp_path / "x" / "a.dcm", grey())
+    assert (opened(tmp_path / "x").film.pixels(5) == grey()[5]).all()
+    assert opened(shared_data / "geometry/dicom_small_head_ct") is None

@@ -53,7 +53,14 @@ def _course(options: argparse.Namespace) -> Course:
     if is_film(options.image):
         return ThroughFilm(open_film(options.image))
     notes: list[str] = []
-    course = open_over_time(options.image, notes, prompted=options.frame or 0, grey=options.grey)
+    course = open_over_time(
+        options.image,
+        notes,
+        prompted=options.frame or 0,
+        grey=options.grey,
+        series=options.series,
+        uneven=options.uneven,
+    )
     if course is not None:
         for note in notes:
             say(f"Note: {note}", options.quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,18 +35,49 @@ def read(path: Path, *, series: str | None = None, uneven: str = "refuse") -> Ra
     slices = choose_series(find_slices(path, notes), series, path.name)
     if len(slices) == 1:
         return _single(slices[0], path.name, notes)
+    found = scan(slices, path.name, uneven, notes)
+    array = np.stack([found.volume(t) for t in range(found.count)])
+    return Raw(array, found.affine, path.name, found.modality, notes)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A series with a file for each slice: ``stacks[k][t]``, ``t`` of ``count`` in time.
+
+    ``affine``: IJK to RAS mm. ``along``: where the stacks are, mm, when they are uneven and slices
+    at even distances are interpolated between them.
+    """
+
+    stacks: list[list[Slice]]
+    affine: Array
+    along: Array | None
+
+    @property
+    def count(self) -> int:
+        return len(self.stacks[0])
+
+    @property
+    def modality(self) -> str | None:
+        return self.stacks[0][0].modality or None
+
+    def volume(self, t: int) -> Array:
+        """``(K, J, I, C)``; raises `InputError` when a file cannot be read."""
+        array = pixels([stack[t] for stack in self.stacks])
+        return array if self.along is None else _evened(array, self.along)
+
+
+def scan(slices: list[Slice], name: str, uneven: str, notes: list[str]) -> Scan:
+    """Sort the files of a series; raises `InputError` or `GeometryError`, see `read`."""
     if any(s.size[2] > 1 for s in slices):
-        raise InputError(f"'{path.name}' holds several multi-frame files; open one of them.")
+        raise InputError(f"'{name}' holds several multi-frame files; open one of them.")
     if not slices[0].series:
         notes.append("The files have no series UID; taken as one series by their geometry.")
-    _check_alike(slices, path.name)
-    stacks = _by_position(_without_copies(slices, notes), path.name)
-    frames = len(stacks[0])
-    array = np.stack([pixels([stack[t] for stack in stacks]) for t in range(frames)])
-    array, affine = _place(stacks, array, uneven, path.name, notes)
-    if frames > 1:
-        notes.append(f"{frames} frames at each position, in the order of their time.")
-    return Raw(array, affine, path.name, slices[0].modality or None, notes)
+    _check_alike(slices, name)
+    stacks = _by_position(_without_copies(slices, notes), name)
+    found = _placed(stacks, uneven, name, notes)
+    if found.count > 1:
+        notes.append(f"{found.count} frames at each position, in the order of their time.")
+    return found
 
 
 def _to_ras(lps: Array) -> Array:
@@ -205,27 +237,25 @@ def _time(item: Slice) -> tuple[float, ...]:
     return tuple(item.number(tag) for tag in tags)
 
 
-def _place(
-    stacks: list[list[Slice]], array: Array, uneven: str, name: str, notes: list[str]
-) -> tuple[Array, Array]:
-    """Voxels ``(T, K, J, I, C)`` at even slice distances, and IJK to RAS mm."""
+def _placed(stacks: list[list[Slice]], uneven: str, name: str, notes: list[str]) -> Scan:
     first, last = stacks[0][0], stacks[-1][0]
     if len(stacks) == 1:
-        return array, _to_ras(_flat_grid(first, notes))
+        return Scan(stacks, film_grid(first, notes), None)
     step = (last.position - first.position) / (len(stacks) - 1)
     normal = np.cross(first.axes[0], first.axes[1])
     tilted = np.linalg.norm(step - normal * (normal @ step)) > SHEAR_TOLERANCE * (normal @ step)
     along = np.array([_along(stack[0]) for stack in stacks])
     _check_line(stacks, along, name)
     gaps = np.diff(along)
-    if np.abs(gaps - np.median(gaps)).max() > max(SAME_PLACE, EVEN * np.median(gaps)):
-        if uneven != "resample":
-            raise GeometryError(_gap_sentence(gaps, name, bool(tilted)))
-        array, step = _evened(array, along, step)
-        notes.append(
-            f"Slice distances differed ({gaps.min():.2f} to {gaps.max():.2f} mm); interpolated."
-        )
-    return array, _to_ras(_grid(first, step))
+    if np.abs(gaps - np.median(gaps)).max() <= max(SAME_PLACE, EVEN * np.median(gaps)):
+        return Scan(stacks, _to_ras(_grid(first, step)), None)
+    if uneven != "resample":
+        raise GeometryError(_gap_sentence(gaps, name, bool(tilted)))
+    step *= (len(stacks) - 1) / (len(_even(along)) - 1)
+    notes.append(
+        f"Slice distances differed ({gaps.min():.2f} to {gaps.max():.2f} mm); interpolated."
+    )
+    return Scan(stacks, _to_ras(_grid(first, step)), along)
 
 
 def _check_line(stacks: list[list[Slice]], along: Array, name: str) -> None:
@@ -252,16 +282,20 @@ def _gap_sentence(gaps: Array, name: str, tilted: bool) -> str:
     )
 
 
-def _evened(array: Array, along: Array, step: Array) -> tuple[Array, Array]:
-    """Interpolate ``(T, K, J, I, C)`` linearly to the smallest slice distance."""
+def _even(along: Array) -> Array:
+    """Places at the smallest distance."""
     length = along[-1] - along[0]
     count = int(np.ceil(length / np.diff(along).min() - 1e-6)) + 1
-    wanted = np.linspace(along[0], along[-1], count)
+    return np.linspace(along[0], along[-1], count)
+
+
+def _evened(array: Array, along: Array) -> Array:
+    """Interpolate ``(K, J, I, C)`` linearly to even places."""
+    wanted = _even(along)
     upper = np.clip(np.searchsorted(along, wanted), 1, len(along) - 1)
     part = (wanted - along[upper - 1]) / (along[upper] - along[upper - 1])
     planes = []
     for high, weight in zip(upper, part, strict=True):
-        plane = (1 - weight) * array[:, high - 1] + weight * array[:, high]
+        plane = (1 - weight) * array[high - 1] + weight * array[high]
         planes.append(plane if array.dtype.kind == "f" else np.rint(plane))
-    stacked = np.stack(planes, axis=1).astype(array.dtype)
-    return stacked, step * (len(along) - 1) / (count - 1)
+    return np.stack(planes).astype(array.dtype)

@@ -15,7 +15,7 @@ from ..errors import GeometryError, InputError
 from ..image import Array
 from . import dicom
 from .dicom_apart import FramesFile, frames_of
-from .dicom_files import Slice, header, is_dicom
+from .dicom_files import Slice, choose_series, find_slices, header, is_dicom
 from .files import damaged, existing, io_error, suffix
 from .films import Film
 from .images import StrPath, layout_of
@@ -27,32 +27,68 @@ SAMPLE = 8
 
 
 def open_over_time(
-    path: StrPath, notes: list[str], *, prompted: int = 0, grey: bool = False
+    path: StrPath,
+    notes: list[str],
+    *,
+    prompted: int = 0,
+    grey: bool = False,
+    series: str | None = None,
+    uneven: str = "refuse",
 ) -> Course | None:
-    """A 4D NIfTI, NRRD or MetaImage file, or a multi-frame DICOM film; None for anything else.
+    """A 4D NIfTI, NRRD or MetaImage file, or DICOM with several frames; None for anything else.
 
     What is packed, or has its frames interleaved, is written once into a file without a name.
-    ``prompted``: the volume that prompts belong to. ``grey``: see `medseg.io.read_image`. Raises
+    ``prompted``: the volume that prompts belong to. The others: see `medseg.io.read_image`. Raises
     `InputError` or `GeometryError`.
     """
     file = existing(path)
-    if file.is_dir() or suffix(file) == ".seg.nrrd":
+    if suffix(file) == ".seg.nrrd":
         return None
+    if file.is_dir():
+        told: list[str] = []
+        slices = choose_series(find_slices(file, told), series, file.name)
+        if len(slices) > 1:
+            scan = dicom.scan(slices, file.name, uneven, told)
+            notes += told if scan.count > 1 else []
+            return _scan_over_time(scan, file.name, notes, prompted, grey)
+        notes += told
+        file = slices[0].path
     if is_dicom(file):
         frames = frames_of(file)
         return None if frames is None else _dicom_film(frames, notes, grey)
     layout = layout_of(file)
     if layout is None or layout.shape[0] < 2:
         return None
-    if sheared(layout.affine, file.name):
-        raise GeometryError(f"The grid of '{file.name}' is sheared; resample it to a straight one.")
+    _straight(layout.affine, file.name)
     notes += layout.notes
     if layout.shape[1] == 1:
         film = _Frames(file.name, layout.shape[0], None, FileVolumes(layout).whole)
         return _film(film, layout.affine, notes, grey)
     if layout.shape[4] > 1:
-        raise InputError(f"'{file.name}' is in colour over time; export it as grey.")
+        raise _in_colour(file.name)
     return ThroughVolumes(FileVolumes(layout), layout.affine, file.name, prompted)
+
+
+def _scan_over_time(
+    scan: dicom.Scan, name: str, notes: list[str], prompted: int, grey: bool
+) -> Course | None:
+    if scan.count < 2:
+        return None
+    _straight(scan.affine, name)
+    if len(scan.stacks) == 1:
+        film = _Frames(name, scan.count, None, lambda t: scan.volume(t)[None])
+        return _film(film, scan.affine, notes, grey, scan.modality)
+    volumes = ScanVolumes(scan, name)
+    return ThroughVolumes(volumes, scan.affine, name, prompted)
+
+
+def _straight(affine: Array, name: str) -> None:
+    if sheared(affine, name):
+        raise GeometryError(f"The grid of '{name}' is sheared; resample it to a straight one.")
+
+
+def _in_colour(name: str) -> InputError:
+    return InputError(f"'{name}' is in colour over time; export it as grey.")
 
 
 class FileVolumes:
@@ -86,6 +122,25 @@ class FileVolumes:
         if len(content) < length:
             raise damaged(self._layout.path, "it has become shorter")
         return self._layout.values(content, axes)
+
+
+class ScanVolumes:
+    """Volumes over time ``(T, K, J, I)`` in DICOM files, as `FileVolumes`."""
+
+    def __init__(self, scan: dicom.Scan, name: str) -> None:
+        self.name, self._scan = name, scan
+        slices, rows, columns, channels = scan.volume(0).shape
+        if channels > 1:
+            raise _in_colour(name)
+        self.shape = (scan.count, slices, rows, columns)
+
+    def __getitem__(self, at: int | tuple[int, int]) -> Array:
+        t, k = at if isinstance(at, tuple) else (at, slice(None))
+        if isinstance(k, int) and self._scan.along is None:
+            array = dicom.pixels([self._scan.stacks[k][t]])[0]
+        else:
+            array = self._scan.volume(t)[k]
+        return finite(array[..., 0], self.name, [])
 
 
 class _Frames:
