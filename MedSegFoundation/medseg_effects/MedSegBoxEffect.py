@@ -26,4 +26,8 @@ class MedSegBoxEffect(Effect):
                 "Drag an edge, a corner or the middle of a box to change it, in any view;"
                 " pull an edge in another view to give it depth."
             ),
+            _(
+                "The newest box that has depth shows handles in 3D views: move, turn or resize it"
+                " there."
+            ),
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import qt
 import vtk
+from medseg_scene.box_handles import BoxHandles
 from medseg_scene.gestures import GESTURES
 from medseg_scene.marks import Mark, marks
 from medseg_scene.views import View
@@ -28,6 +29,7 @@ class Stage:
         self.effect, self.kind, self._icon = effect, kind, icon
         self.desk = desks.desk_of(effect)
         self.gesture = GESTURES.get(kind, GESTURES["point"])(self.desk)
+        self._handles = BoxHandles(self.desk) if kind == "box" else None
         self._canvases: dict[str, tuple[Any, Canvas]] = {}
         self._marks: list[Any] = []
         self._pointer: tuple[Any, tuple[int, int]] | None = None
@@ -51,6 +53,8 @@ class Stage:
         self._unlisten()
         self._keys.let_go()
         self.gesture.cancel()
+        if self._handles is not None:
+            self._handles.close()
         self.desk.rest()
         for view, drawn in self._canvases.values():
             drawn.close()
@@ -101,6 +105,8 @@ class Stage:
 
     def draw(self) -> None:
         """Show in every view what the desk says now."""
+        if self._handles is not None:
+            self._handles.follow()
         self._marks = marks(self.desk, handles=self.kind == "box")
         shown = {_key(v): v for v in shown_views() if self._belongs(v)}
         for key in [k for k in self._canvases if k not in shown]:

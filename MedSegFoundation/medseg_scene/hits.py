@@ -70,14 +70,39 @@ def touches(prompt: Prompt, view: View, xy: XY) -> bool:
     return bool(len(placed)) and distance(placed[:, :2], xy) <= REACH_PX
 
 
-class Held:
-    """A prompt that is being dragged: its result follows, and all of it is one undo step."""
+class Grip:
+    """A prompt that is being moved: its result follows, and all of it is one undo step."""
 
-    def __init__(self, desk: Desk, index: int, prompt: Point | Box, xy: XY, part: Part) -> None:
-        self._desk, self._index, self._first = desk, index, prompt
-        self._start, self._part = (float(xy[0]), float(xy[1])), part
+    def __init__(self, desk: Desk, index: int, prompt: Prompt) -> None:
+        self._desk, self._index = desk, index
         self._token = object()
         self._known: list[Prompt] = [prompt]
+
+    def put(self, prompt: Prompt) -> None:
+        """It is like this now."""
+        index = self.place()
+        if index is not None and not same_prompts([prompt], [self._known[-1]]):
+            self._known.append(prompt)
+            self._desk.move(index, prompt, drag=self._token)
+
+    def place(self) -> int | None:
+        """Where it stands in the list now; None: it is gone (undone, another segment)."""
+        entries = self._desk.entries
+        for prompt in reversed(self._known):
+            places = [n for n, e in enumerate(entries) if same_prompts([e.prompt], [prompt])]
+            if self._index in places:
+                return self._index
+            if places:
+                return places[0]
+        return None
+
+
+class Held:
+    """A prompt that is being dragged in a view."""
+
+    def __init__(self, desk: Desk, index: int, prompt: Point | Box, xy: XY, part: Part) -> None:
+        self._first, self._grip = prompt, Grip(desk, index, prompt)
+        self._start, self._part = (float(xy[0]), float(xy[1])), part
         self._moved = False
 
     @property
@@ -97,18 +122,4 @@ class Held:
             moved = Point(first.position + delta, first.include)
         else:
             moved = dragged(first, self._part, delta, view.pixel_mm)
-        index = self._place()
-        if index is not None and not same_prompts([moved], [self._known[-1]]):
-            self._known.append(moved)
-            self._desk.move(index, moved, drag=self._token)
-
-    def _place(self) -> int | None:
-        """Where it stands in the list now; None: it is gone (undone, another segment)."""
-        entries = self._desk.entries
-        for prompt in reversed(self._known):
-            places = [n for n, e in enumerate(entries) if same_prompts([e.prompt], [prompt])]
-            if self._index in places:
-                return self._index
-            if places:
-                return places[0]
-        return None
+        self._grip.put(moved)

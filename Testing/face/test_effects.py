@@ -144,6 +144,32 @@ def test_a_box_gets_depth_in_another_view(room):
     assert box.size.min() > 2
 
 
+def test_a_box_with_depth_has_handles_in_3d_while_the_effect_is_active(room):
+    def rois():
+        return list(slicer.mrmlScene.GetNodesByClass("vtkMRMLMarkupsROINode"))
+
+    room.activate("Box")
+    room.drag([(6, 4, 4), (6, 10, 12)])
+    assert rois() == []
+    room.drag([(6, 7, 8), (9, 7, 8)], view="Green")
+    (roi,) = rois()
+    size = np.array(roi.GetSize())
+    assert np.allclose(np.sort(size), np.sort(room.prompts[0].size))
+    before = room.mask()
+    longer = np.add(size, (4, 0, 0))
+    roi.SetSize(*longer.tolist())
+    room.settle()
+    assert np.allclose(np.sort(room.prompts[0].size), np.sort(longer))
+    assert (room.mask() != before).any()
+    room.undo()
+    assert (room.mask() == before).all()
+    assert np.allclose(roi.GetSize(), size)
+    room.activate("Point")
+    assert rois() == []
+    room.activate("Box")
+    assert len(rois()) == 1
+
+
 @pytest.mark.parametrize("name", ["Scribble", "Lasso"])
 @pytest.mark.parametrize("include", [True, False])
 def test_strokes_and_loops(room, name, include):

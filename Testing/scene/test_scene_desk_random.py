@@ -8,7 +8,9 @@ import pytest
 import slicer
 from desk_kit import AXES, Bench, slice_view
 from live_kit import painted
+from medseg import Box
 from medseg_scene import LogicEditor, image_from_volume, read_segment
+from medseg_scene.box_handles import BoxHandles
 from medseg_scene.gestures import GESTURES
 from medseg_scene.marks import marks
 from scene_kit import add_segment, add_segmentation, add_volume, box_mask, draw_by_hand
@@ -33,6 +35,8 @@ class Story:
             self.bench.select(segmentations[0].GetSegmentation().AddEmptySegment())
         self.gestures = [kind(self.desk) for kind in GESTURES.values()]
         self.gesture = self.gestures[0]
+        self.handles = BoxHandles(self.desk)
+        self.desk.listen(self.handles.follow)
         self.view = slice_view()
         self.pending = []
 
@@ -62,6 +66,20 @@ class Story:
 
     def hover(self):
         assert self.gesture.cursor(self.view, self.xy()) in ("cross", "grab", "size", "no")
+
+    def box(self):
+        """A deep box, which can be pulled in 3D from the next turn on."""
+        self.desk.add(Box([self.rng.randrange(n) for n in SHAPE[::-1]], [6, 5, 4]))
+        self.turn()
+
+    def pull(self):
+        for _ in range(self.rng.randrange(3)):
+            node = self.handles.node
+            if node is not None and node.GetScene() is not None:
+                node.SetSize(*[self.rng.randrange(8) for _ in range(3)])
+                if self.rng.random() < 0.3:
+                    self.any_event()
+                node.InvokeEvent(node.PointEndInteractionEvent)
 
     def edit_list(self):
         index = self.rng.randrange(4)
@@ -196,7 +214,8 @@ EVENTS_OF = [
     name
     for name, weight in {
         "stroke": 16, "switch_effect": 3, "switch_view": 2, "delete": 2, "hover": 2,
-        "switch_model": 1, "edit_list": 2, "undo": 3, "reset": 1, "cancel": 1, "decide": 1,
+        "switch_model": 1, "box": 2, "pull": 3, "edit_list": 2, "undo": 3,
+        "reset": 1, "cancel": 1, "decide": 1,
         "switches": 2,
         "propagate": 1, "by_hand": 1, "switch_segment": 1, "switch_volume": 1,
         "switch_segmentation": 1, "remove_segment": 1, "remove_node": 1, "close_scene": 1,
