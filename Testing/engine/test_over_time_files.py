@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import zlib
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from film_kit import ORDERS, PACK, PLACE, nrrd, opened, volumes
+from film_kit import ORDERS, PACK, PLACE, film, mha, nrrd, opened, volumes
 from medseg import GeometryError, InputError, Point, read_image
 from medseg.courses import ThroughFilm, ThroughVolumes, places
 from medseg.io import layout as layouts
@@ -152,6 +151,15 @@ def test_a_metaimage_that_is_cut_off_is_told_at_once(tmp_path):
             opened(tmp_path / "a.mha")
 
 
+@pytest.mark.parametrize("line", ["HeaderSize = -1\n", "HeaderSize = 8\n"])
+def test_a_data_file_with_more_than_voxels_is_refused(tmp_path, line):
+    mha(tmp_path / "a.mha", volumes().astype(np.uint8))
+    path = tmp_path / "a.mha"
+    path.write_bytes(line.encode() + path.read_bytes())
+    with pytest.raises(InputError, match=r"'a.mha' skips parts of its data file"):
+        opened(path)
+
+
 def test_a_flipped_bit_is_noticed(tmp_path):
     path = nrrd(tmp_path / "a.nrrd", volumes(), encoding="gzip")
     data = bytearray(path.read_bytes())
@@ -161,17 +169,11 @@ def test_a_flipped_bit_is_noticed(tmp_path):
         opened(path)
 
 
-def test_a_full_disk_of_temporary_files_is_one_sentence(tmp_path, monkeypatch):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    path = nrrd(tmp_path / "a.nrrd", volumes(9, 20, 30, 40), encoding="gzip")
-    monkeypatch.setattr(tempfile, "tempdir", str(disk))
-    try:
+def test_a_full_disk_of_temporary_files_is_one_sentence(tmp_path, tiny_disk, monkeypatch):
+    packed = nrrd(tmp_path / "a.nrrd", volumes(9, 20, 30, 40), encoding="gzip")
+    frames = film(tmp_path / "a.dcm", np.zeros((2, 300, 300), np.uint8))
+    monkeypatch.setattr(tempfile, "tempdir", str(tiny_disk))
+    for path in (packed, frames):
         with pytest.raises(InputError, match=r"Cannot write '.*disk': the disk is full"):
             opened(path)
-        assert not list(disk.iterdir())
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        assert not list(tiny_disk.iterdir())

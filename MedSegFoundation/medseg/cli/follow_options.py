@@ -40,8 +40,9 @@ TRACK_HELP = """\
 Follow structures through time, from one or a few frames to the others, both ways. What stands
 behind a --segment NAME, up to the next one, belongs to that structure.
 
-FILM is a video file, a folder of PNG or JPEG pictures, a multi-frame DICOM file, or volumes over
-time (4D NIfTI or NRRD). Where the structure is out of view it is left out; it may come back.
+FILM is a video file, a folder of PNG or JPEG pictures, a multi-frame DICOM file, a folder with a
+DICOM series, or volumes over time (4D NIfTI, NRRD or MetaImage). Where the structure is out of
+view it is left out; it may come back.
 """
 
 TRACK_EXAMPLES = """\

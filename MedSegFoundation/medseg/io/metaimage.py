@@ -50,6 +50,8 @@ def layout(path: Path) -> Layout:
         raise damaged(path, "its header lacks the size, type or place of the voxels") from error
     if not 2 <= len(sizes) <= 4:
         raise InputError(f"'{path.name}' has {len(sizes)} dimensions; export a 3D image.")
+    if fields.get("HeaderSize", "0") != "0":
+        raise InputError(f"'{path.name}' skips parts of its data file; save it as one .mha.")
     data, where = path, fields["ElementDataFile"]
     if where.upper() != "LOCAL":
         if where.upper().startswith("LIST") or "%" in where:

@@ -6,6 +6,7 @@ import math
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -174,23 +175,21 @@ def _film(
     return ThroughFilm(Film(frames, (j, i), modality), affine)
 
 
-class _one_frame:  # noqa: N801 (used like a function)
+@contextmanager
+def _one_frame(frames: FramesFile, index: int) -> Iterator[Slice]:
     """A file of one frame, while it is needed."""
-
-    def __init__(self, frames: FramesFile, index: int) -> None:
-        self._frames, self._index = frames, index
-        self._folder = tempfile.TemporaryDirectory(prefix="medseg-frame-")
-
-    def __enter__(self) -> Slice:
-        path = Path(self._folder.name) / self._frames.path.name
-        path.write_bytes(self._frames.one(self._index))
+    content = frames.one(index)
+    with ExitStack() as stack:
         try:
-            return header(path)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="medseg-frame-"))
+            path = Path(folder) / frames.path.name
+            path.write_bytes(content)
+            item = header(path)
+        except OSError as error:
+            raise io_error(Path(tempfile.gettempdir()), error, "write") from error
         except RuntimeError as error:
-            raise damaged(self._frames.path, "its frames cannot be read") from error
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+            raise damaged(frames.path, "its frames cannot be read") from error
+        yield item
 
 
 def _dicom_film(frames: FramesFile, notes: list[str], grey: bool) -> Course | None:
