@@ -226,13 +226,11 @@ class Target:
             return patch, True
         actual = read_box(self.segmentation, str(self.segment_id), self.image, box)
         wanted = patched(self.mask, box, [patch])
-        whole = np.array_equal(wanted, actual)
+        change, whole = patch, np.array_equal(wanted, actual)
         if not whole:
             before, self.mask[box] = self.mask[box].copy(), wanted
             whole = matches_after_transfer(self.segmentation, self.image, self.mask, box, actual)
             self.mask[box] = before
-        change = patch
-        if not whole or box != patch_box(patch):
             change = moved(MaskPatch.between(self.mask[box], actual), corner(box))
         self._take(change)
         return change, whole
