@@ -45,14 +45,14 @@ STAMP = stub_shape("ellipsoid")
 class Turn:
     """One turn of an event loop: for so long a window would stand still.
 
-    ``what``: the function that was called, or what the user did. ``ms``: wall time; ``cpu``: of
-    that, in the processor; ``slicer``: of that, in Slicer's own calls.
+    ``what``: the function that was called, or what the user did. ``ms``: wall time; ``slicer``: of
+    that, in Slicer's own calls; ``cpu``: of the rest, in the processor.
     """
 
     what: str
     ms: float
-    cpu: float
     slicer: float
+    cpu: float
 
 
 class Turns:
@@ -64,13 +64,12 @@ class Turns:
 
     def gui(self, do: Callable[[], T], what: str = "") -> T:
         """Do what an event of the window would do, as a turn of its own."""
-        begin, cpu, slicer = time.perf_counter(), time.thread_time(), TimedEditor.spent
+        before = _clocks()
         try:
             return do()
         finally:
-            spent = time.perf_counter() - begin, time.thread_time() - cpu
-            times = (1e3 * t for t in (*spent, TimedEditor.spent - slicer))
-            self.turns.append(Turn(what or _name(do), *times))
+            wall, cpu, slicer, slicer_cpu = 1e3 * (_clocks() - before)
+            self.turns.append(Turn(what or _name(do), wall, slicer, cpu - slicer_cpu))
 
     def settle(self) -> None:
         """Serve what is due now, and what that makes due."""
@@ -81,6 +80,12 @@ class Turns:
 
     def _run(self, callback: Callback) -> None:
         self.gui(lambda: super(Turns, self)._run(callback), _name(callback))  # type: ignore[misc]
+
+
+def _clocks() -> np.ndarray:
+    """Seconds: wall, this thread's in the processor; both of them in Slicer's own calls."""
+    own = time.perf_counter(), time.thread_time()
+    return np.array([*own, TimedEditor.spent, TimedEditor.spent_cpu])
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -109,7 +114,7 @@ class TimedEditor(LogicEditor):
     """Adds up the seconds that are Slicer's own: saving a state, modifying, undo."""
 
     #: Of all editors together.
-    spent = 0.0
+    spent = spent_cpu = 0.0
 
     def save_state(self) -> None:
         self._time(super().save_state)
@@ -124,11 +129,12 @@ class TimedEditor(LogicEditor):
         self._time(super().undo)
 
     def _time(self, do: Callable[[], None]) -> None:
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.thread_time()
         try:
             do()
         finally:
             TimedEditor.spent += time.perf_counter() - begin
+            TimedEditor.spent_cpu += time.thread_time() - cpu
 
 
 @dataclass(frozen=True)
