@@ -1,6 +1,7 @@
 """SAM 2 at work: the cost of propagation beside transformers' own loop, of clicks, and of memory.
 
     python Testing/bench/sam.py                        SAM 2.1 tiny at 512 pixels, random weights
+    python Testing/bench/sam.py --model small          the next larger one
     python Testing/bench/sam.py --device cuda --slices 60
     python Testing/bench/sam.py --memory 1000          peak memory, with made-up features
 
@@ -33,6 +34,8 @@ from medseg.propagation import Task
 
 FAMILY = FAMILIES["sam2"]
 SPEC = Spec("sam2:random", FAMILY, "random")
+#: Blocks in each stage of the encoder, and those that see all of the slice.
+MODELS = {"tiny": ((1, 2, 7, 2), (5, 7, 9)), "small": ((1, 2, 11, 2), (7, 10, 13))}
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,13 @@ class Noise:
         return random.integers(0, 255, self.shape, dtype=np.uint8)
 
 
-def tiny(size: int) -> Any:
-    """SAM 2.1 tiny with random weights; its object is always there."""
+def random_model(name: str, size: int) -> Any:
+    """SAM 2.1 with random weights; its object is always there."""
     torch.manual_seed(0)
-    model = transformers.Sam2VideoModel(fitted(transformers.Sam2VideoConfig(), size)).eval()
+    config = fitted(transformers.Sam2VideoConfig(), size)
+    backbone = config.vision_config.backbone_config
+    backbone.blocks_per_stage, backbone.global_attention_blocks = map(list, MODELS[name])
+    model = transformers.Sam2VideoModel(config).eval()
     with torch.no_grad():
         model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(20.0)
     return model
@@ -111,37 +117,44 @@ def ours(network: Network, film: Noise, mask: np.ndarray) -> Iterator[Any]:
     return SamTracker(SPEC, network).track(task)
 
 
-def told(name: str, seconds: list[tuple[float, float]]) -> float:
-    """Print and return the median processor seconds of the later half (memory is full then)."""
+def told(name: str, seconds: list[tuple[float, float]]) -> tuple[float, float]:
+    """Print and return the median wall and processor seconds of the later half.
+
+    Memory is full then.
+    """
     later = seconds[len(seconds) // 2 :]
     wall, cpu = (statistics.median(s[n] for s in later) for n in range(2))
     print(f"{name:<52} {wall:8.3f} s  {cpu:8.3f} CPU-s", flush=True)
-    return cpu
+    return wall, cpu
+
+
+def compared(reference: tuple[float, float], cost: tuple[float, float]) -> None:
+    wall, cpu = (theirs / ours for theirs, ours in zip(reference, cost, strict=True))
+    print(f"    transformers takes {wall:.2f} times as long, {cpu:.2f} times the processor time")
 
 
 def propagation(options: argparse.Namespace) -> None:
-    """A frame of each, in turns, so that a busy machine slows all alike."""
-    model, clock = tiny(options.size), Clock(options.device)
+    """A slice of each, in turns, so that a busy machine slows all alike."""
+    model, clock = random_model(options.model, options.size), Clock(options.device)
     network = Network(model, "0" * 64, FAMILY, options.device)
     film, mask = Noise(options.slices, options.size), disk(options.size, 0.2)
-    print(f"per slice, {options.slices} slices of {options.size} pixels on {options.device}")
-    theirs_, first = [], []
-    reference, run = theirs(model, film, mask, options.device), ours(network, film, mask)
-    for _ in range(options.slices - 1):
-        theirs_.append(clock.of(lambda: next(reference)))
-        first.append(clock.of(lambda: next(run)))
+    what = f"SAM 2.1 {options.model}, {options.slices} slices of {options.size} pixels"
+    print(f"per slice, {what} on {options.device}")
+    runs = [theirs(model, film, mask, options.device), ours(network, film, mask)]
+    costs: list[list[tuple[float, float]]] = [[], []]
+    for number in range(options.slices - 1):
+        for which in (0, 1) if number % 2 else (1, 0):
+            costs[which].append(clock.of(lambda run=runs[which]: next(run)))
     corrected = ours(network, film, disk(options.size, 0.3))
     again = [clock.of(lambda: next(corrected)) for _ in range(options.slices - 1)]
-    reference_cost = told("transformers' own loop", theirs_)
-    cost = told("first propagation", first)
-    print(f"    transformers takes {reference_cost / cost:.2f} times as long")
-    cost = told("again after a correction", again)
-    print(f"    transformers takes {reference_cost / cost:.2f} times as long")
+    reference = told("transformers' own loop", costs[0])
+    compared(reference, told("first propagation", costs[1]))
+    compared(reference, told("again after a correction", again))
 
 
 def clicks(options: argparse.Namespace) -> None:
     """A click on a slice not seen yet, on its neighbour encoded ahead, and on the same again."""
-    network = Network(tiny(options.size), "0" * 64, FAMILY, options.device)
+    network = Network(random_model(options.model, options.size), "0" * 64, FAMILY, options.device)
     film, clock = Noise(40, options.size), Clock(options.device)
     image = Image(np.stack([film.pixels(n) for n in range(film.count)]), time_axis=True)
     opened = OpenSam(image, SPEC, network)
@@ -161,7 +174,7 @@ def memory(options: argparse.Namespace) -> None:
 
     Looking at memories, whose cost in memory is the same for every slice, ends after 30 slices.
     """
-    network = Network(tiny(options.size), "0" * 64, FAMILY, options.device)
+    network = Network(random_model(options.model, options.size), "0" * 64, FAMILY, options.device)
     film, mask = Noise(options.memory, options.size), disk(options.size, 0.2)
     like = network.maps(to_bytes(film.pixels(0), (0, 255)))
     random = np.random.default_rng(0)
@@ -186,6 +199,7 @@ def memory(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", choices=MODELS, default="tiny")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--slices", type=int, default=16)
     parser.add_argument("--device", default="cpu")

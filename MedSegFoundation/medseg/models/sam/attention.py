@@ -1,8 +1,7 @@
 """SAM 2's memory attention, worked off so that it costs less than in transformers' own order.
 
-The weights and layers are those of transformers' module, and so are the numbers, up to rounding.
-Attention finds a mean of values, and what is remembered has far fewer channels than values made
-from it. So the mean is taken of what is remembered, and becomes a value afterwards.
+The weights and layers are those of transformers' module, and so are the numbers, to the last bit.
+Places are turned (rotary encoding) in one step and where they are, with a table made once.
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name everybody knows)
-
-#: Attention weights that are held at once.
-WEIGHTS = 1 << 21
 
 
 class MemoryAttention:
@@ -41,51 +37,29 @@ class MemoryAttention:
         values = memory[:, 0]
         keys = values + memory_posision_embeddings[:, 0]
         for layer in self._module.layers:
-            pixels = pixels + self._looked_at_itself(layer.self_attn, layer.layer_norm1(pixels))
-            pixels = pixels + self._looked_back(
-                layer.cross_attn_image,
-                layer.layer_norm2(pixels),
-                keys,
-                values,
-                num_object_pointer_tokens,
+            normed = layer.layer_norm1(pixels)
+            pixels = pixels + self._attended(layer.self_attn, normed, normed, normed)
+            normed = layer.layer_norm2(pixels)
+            pixels = pixels + self._attended(
+                layer.cross_attn_image, normed, keys, values, num_object_pointer_tokens
             )
             inner = layer.activation(layer.linear1(layer.layer_norm3(pixels)))
             pixels = pixels + layer.linear2(inner)
         return self._module.layer_norm(pixels)[:, None]
 
-    def _looked_at_itself(self, attention: Any, pixels: Any) -> Any:
-        heads = attention.num_attention_heads
-        query = self._turned(_split(attention.q_proj(pixels), heads))
-        key = self._turned(_split(attention.k_proj(pixels), heads))
-        value = _split(attention.v_proj(pixels), heads)
-        found = F.scaled_dot_product_attention(query[None], key[None], value[None])[0]
-        return attention.o_proj(found.transpose(0, 1).flatten(1))
-
-    def _looked_back(
-        self, attention: Any, pixels: Any, keys: Any, values: Any, placeless: int
+    def _attended(
+        self, attention: Any, pixels: Any, keys: Any, values: Any, placeless: int = 0
     ) -> Any:
-        heads, placed = attention.num_attention_heads, len(keys) - placeless
-        query = self._turned(_split(attention.q_proj(pixels), heads)) * attention.scaling
-        key = _split(attention.k_proj(keys), heads)
-        self._turned(key[:, :placed])
-        found = _means(query, key, values)
-        weight, bias = _split(attention.v_proj.weight.T, heads), attention.v_proj.bias
-        return attention.o_proj((found @ weight).transpose(0, 1).flatten(1) + bias)
+        """What pixels ``(HW, C)`` find; the last ``placeless`` keys have no place."""
+        heads = (attention.num_attention_heads, -1)
+        made = attention.q_proj(pixels), attention.k_proj(keys), attention.v_proj(values)
+        query, key, value = (t.unflatten(-1, heads).transpose(0, 1)[None] for t in made)
+        self._turn(query)
+        self._turn(key[:, :, : len(keys) - placeless])
+        found = F.scaled_dot_product_attention(query, key, value)
+        return attention.o_proj(found[0].transpose(0, 1).flatten(1))
 
-    def _turned(self, tokens: Any) -> Any:
-        """Whole maps of tokens ``(heads, N * HW, D)``, in place: each turned by where it lies."""
-        maps = tokens.unflatten(1, (-1, len(self._turns))).unflatten(-1, (-1, 2))
+    def _turn(self, tokens: Any) -> None:
+        """Turn whole maps of tokens ``(1, heads, N * HW, D)`` by where they lie, in place."""
+        maps = tokens.unflatten(2, (-1, len(self._turns))).unflatten(-1, (-1, 2))
         torch.view_as_complex(maps).mul_(self._turns)
-        return tokens
-
-
-def _split(tokens: Any, heads: int) -> Any:
-    """``(N, C)`` as ``(heads, N, C / heads)``."""
-    return tokens.unflatten(-1, (heads, -1)).transpose(0, 1)
-
-
-def _means(query: Any, key: Any, values: Any) -> Any:
-    """Means of values ``(L, M)`` by attention, ``(heads, N, M)``, some queries at a time."""
-    rows = max(1, WEIGHTS // (len(query) * key.shape[1]))
-    likeness = (part @ key.transpose(1, 2) for part in query.split(rows, 1))
-    return torch.cat([torch.softmax(part, -1) @ values for part in likeness], 1)
