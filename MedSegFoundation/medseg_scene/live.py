@@ -7,35 +7,31 @@ draws. For scripts there is `SceneSession`, which waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import slicer
-from medseg import Image, InputError, MaskPatch, MedsegError, Prompt, PromptError, Step
+from medseg import Image, InputError, MedsegError, Prompt, PromptError, Step
 from medseg.companion.link import Companion
 from medseg.companion.pending import Pending
-from medseg.errors import CancelledError, StaleError
-from medseg.history import State
+from medseg.errors import CancelledError
 from medseg.image import Mask
 
 from .editors import Editor, LogicEditor
 from .entries import Entry
-from .limits import Limits
 from .observers import Observers
 from .preview import Preview
 from .requests import AddPrompts, Empty, Exchange, Propagate, Request, Slice, TakeBack
 from .run_back import RunBack
-from .segments import ensure_geometry, find_segment, segment_stamp
+from .segments import ensure_geometry
 from .sequences import Source
-from .tags import read_tag
-from .target import Maker, Target, Written
 from .through_time import ThroughTime
 from .work import Work
 from .works import Works
+from .writer import Writer
 
 
-class LiveSession:
+class LiveSession(Writer):
     """A volume and a segmentation that prompts are written into as their results arrive.
 
     Every action returns a `Pending` at once, which ends with the `Step` that changed the segment;
@@ -70,24 +66,15 @@ class LiveSession:
         """
         if volume is None or segmentation is None:
             raise InputError("Choose a source volume and a segmentation first.")
-        self.volume = volume
-        self.segmentation = segmentation
-        self.companion = companion
-        self.preview = False
+        source = source or Source(volume)
+        super().__init__(volume, segmentation, companion, source, on_change, on_line)
         self.new_segments = False
-        self.limits: Limits | None = None
-        #: The last line for the status bar.
-        self.line = ""
-        self._on_change = on_change or (lambda: None)
-        self._on_line = on_line or (lambda line: None)
-        self._source = source or Source(volume)
         ensure_geometry(segmentation, volume, self._source.image())
         self._own_editor = LogicEditor.create(volume, segmentation) if editor is None else None
         self.editor: Editor = editor or self._own_editor  # type: ignore[assignment]
         self._works = Works(self, self._source, segmentation, model, device)
-        self._drag: tuple[Any, ...] | None = None
         self._run: ThroughTime | RunBack | None = None
-        self._closed = self._told = self._writing = False
+        self._told = False
         self._observers = Observers(self._scene_event)
         self._observe()
         self.select(segment_id or segmentation.GetSegmentation().AddEmptySegment())
@@ -98,11 +85,6 @@ class LiveSession:
     def segment_id(self) -> str:
         """The segment that is worked on."""
         return self._works.segment_id
-
-    @property
-    def writing(self) -> bool:
-        """A result is being written: what the scene shows meanwhile is not what it will show."""
-        return self._writing
 
     @property
     def image(self) -> Image:
@@ -342,69 +324,6 @@ class LiveSession:
         if self._own_editor is not None:
             self._own_editor.close()
 
-    # For the works (see `work.Hub`)
-
-    def shown(self, work: Work) -> bool:
-        return self._source.frame() == work.frame
-
-    def check(self, work: Work) -> None:
-        self.check_nodes()
-        if not self._source.is_there(work.frame):
-            raise StaleError("The volume was changed while this was computed; it was left out.")
-        if work.target.segment_id is not None and self.shown(work):
-            find_segment(self.segmentation, work.target.segment_id)
-
-    def prepare(self, work: Work, drag: object | None) -> None:
-        """Slicer copies its state for undo now, while the result is computed.
-
-        Then the copy before the write is free. Nothing comes of it when nothing is written.
-        """
-        moving = drag is not None and self._drag is not None and self._drag[0] is drag
-        with suppress(MedsegError):
-            self.check_nodes()
-            if not (moving or self.preview) and self.shown(work):
-                self.editor.save_state()
-
-    def write(self, work: Work, patch: MaskPatch, state: State, drag: object | None) -> Written:
-        node, born = self.editor.node, work.target.segment_id is None
-        selected, save = node.GetSelectedSegmentID(), drag is None or self._drag != self._at(drag)
-        written = self.write_at(work.target, patch, state, work.maker, save, complete=False)
-        new_is_selected = born and self._works.born(work)
-        kept = selected and self.segmentation.GetSegmentation().GetSegment(selected) is not None
-        if kept and not new_is_selected:
-            node.SetSelectedSegmentID(selected)
-        self._drag = None if drag is None else self._at(drag)
-        return written
-
-    def write_at(
-        self,
-        target: Target,
-        patch: MaskPatch,
-        state: State,
-        maker: Maker,
-        save: bool = True,
-        complete: bool = True,
-    ) -> Written:
-        """Bring a change into a segment under the rules of the editor and the limits.
-
-        ``save``, ``complete``: see `Target.write`.
-        """
-        allowed = None
-        if self.limits is not None and not patch.empty:
-            allowed = self.limits.allowed(target.image, patch.box)
-        self._writing = True
-        try:
-            return target.write(self.editor, patch, state, maker, allowed, save, complete)
-        finally:
-            self._writing = False
-
-    def say(self, line: str) -> None:
-        self.line = line
-        self._on_line(line)
-
-    def changed(self) -> None:
-        self._on_change()
-
     # Helpers
 
     def _asked(self) -> list[Request]:
@@ -440,24 +359,12 @@ class LiveSession:
 
         return self._ask(make)
 
+    def born(self, work: Work) -> bool:
+        return self._works.born(work)
+
     def _work(self, fresh: bool = False) -> Work:
         self.check_nodes()
         return self._works.get(fresh)
-
-    def check_nodes(self) -> None:
-        """Raise `InputError` when a node, or this session, is gone."""
-        if self._closed:
-            raise InputError("This session is closed; open another one.")
-        for node, name in ((self.segmentation, "segmentation"), (self.volume, "volume")):
-            scene = node.GetScene()
-            if scene is None or scene.IsClosing():
-                raise InputError(f"The {name} is gone; choose another one.")
-
-    def _at(self, drag: object) -> tuple[Any, ...]:
-        """Where the segmentation stands: equal as long as nobody else writes."""
-        ids = self.segmentation.GetSegmentation().GetSegmentIDs()
-        stamps = [segment_stamp(self.segmentation, n) for n in ids]
-        return drag, stamps, [read_tag(find_segment(self.segmentation, n)) for n in ids]
 
     # Events of the scene
 
