@@ -20,7 +20,12 @@ DIRECTIONS = "(1.5,0,0) (0,1.5,0) (0,0,8)"
 PLACE = np.array([[-1.5, 0, 0, -10], [0, -1.5, 0, -20], [0, 0, 8, -30], [0, 0, 0, 1.0]])
 PACK = {"raw": bytes, "gzip": lambda data: gzip.compress(data, 1), "bzip2": bz2.compress}
 #: `kinds` and where the axis of time is among the others, fastest first.
-ORDERS = {"list first": ("list domain domain domain", 0), "last": ("domain domain domain list", 3)}
+ORDERS = {
+    "list first": ("list domain domain domain", 0),
+    "second": ("domain list domain domain", 1),
+    "third": ("domain domain list domain", 2),
+    "last": ("domain domain domain list", 3),
+}
 
 
 def volumes(*shape):

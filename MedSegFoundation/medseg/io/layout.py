@@ -24,6 +24,8 @@ from .unpack import nameless, one_after_another, pieces
 AXES = "tkjic"
 #: Bytes of interleaved frames that are sorted at a time.
 SORTED = 1 << 25
+#: Rows of them that are turned at a time.
+TURNED = 512
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,9 @@ class Layout:
             count = len(waiting) // row
             if count * row < SORTED and done + count < outer:
                 continue
-            block = np.frombuffer(waiting, np.uint8, count * row).reshape(count, -1, size)
-            for t in range(self.shape[0]):
-                yield (t * outer + done) * size, block[:, t].tobytes()
+            of_frames = _turned(waiting[: count * row], count, size)
+            for t, chunk in enumerate(of_frames):
+                yield (t * outer + done) * size, chunk.tobytes()
             waiting, done = waiting[count * row :], done + count
 
     def _lacking(self, there: int) -> InputError:
@@ -143,3 +145,13 @@ class Layout:
 
     def _full(self, axes: str) -> tuple[int, ...]:
         return tuple(self._size(a) if a in axes else 1 for a in AXES)
+
+
+def _turned(content: bytearray, rows: int, size: int) -> Array:
+    """``(T, rows)`` of interleaved pieces of ``size`` bytes; few rows at a time, for the cache."""
+    kind = f"u{size}" if size in (1, 2, 4, 8) else f"V{size}"
+    block = np.frombuffer(content, kind).reshape(rows, -1)
+    turned: Array = np.empty(block.shape[::-1], kind)
+    for first in range(0, rows, TURNED):
+        turned[:, first : first + TURNED] = block[first : first + TURNED].T
+    return turned
