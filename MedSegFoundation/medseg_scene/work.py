@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from medseg import Image, InputError, MaskPatch, MedsegError, Step
 from medseg.actions import Accept
-from medseg.companion.link import Companion
 from medseg.companion.pending import Pending
 from medseg.errors import CancelledError, StaleError
 from medseg.history import State
@@ -26,50 +25,18 @@ from medseg.protocol.messages import JobEvent
 from medseg.story import Story
 
 from .boxes import patch_box
-from .editors import Editor
 from .gap import Gap, Steps
+from .hub import Hub
 from .preview import Preview
 from .requests import Exchange, Listed, Propagate, Request, Slice, TakeBack
 from .scene_session import check_start_mask
 from .sequences import Frame
-from .target import Maker, Seen, Target, Written
+from .target import Maker, Seen, Target
 
 T = TypeVar("T")
 MOVED = "The segment was changed while this was computed; the result was left out."
 SUPERSEDED = "A newer position took its place."
 PREVIEW_GONE = "The segment was changed; the preview was left out."
-
-
-class Hub(Protocol):
-    """What a `Work` needs of the session it belongs to."""
-
-    companion: Companion
-    editor: Editor
-    preview: bool
-
-    def shown(self, work: Work) -> bool:
-        """False while another frame of a sequence is shown: then the result has to wait."""
-        ...
-
-    def check(self, work: Work) -> None:
-        """Raises `MedsegError` when there is nothing (any more) that could be worked on."""
-        ...
-
-    def prepare(self, work: Work, drag: object | None) -> None:
-        """Do beforehand what `write` would have to wait for; may be in vain."""
-        ...
-
-    def write(self, work: Work, patch: MaskPatch, state: State, drag: object | None) -> Written:
-        """Bring a change into the scene; raises `MedsegError`."""
-        ...
-
-    def complete(self, completing: Pieces[None]) -> bool:
-        """Do a piece of what `Target.completing` gives after a write; True when there are more."""
-        ...
-
-    def say(self, line: str) -> None: ...
-
-    def changed(self) -> None: ...
 
 
 class Work:

@@ -9,11 +9,12 @@ from medseg import MedsegError, Prompt
 from medseg.errors import CancelledError
 from medseg.record import Record
 
+from .hub import Hub
 from .segments import find_segment
 from .sequences import Source, add_new_frames, follow_frames, lend_segment
 from .tags import read_tag
 from .target import Target
-from .work import Hub, Work
+from .work import Work
 
 #: Works that are kept, idle, for segments and frames one may come back to.
 _KEPT = 4

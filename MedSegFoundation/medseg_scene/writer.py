@@ -22,7 +22,7 @@ from .work import Work
 
 
 class Writer:
-    """A volume, a segmentation, an editor; what a `Work` needs of its session (see `work.Hub`)."""
+    """A volume, a segmentation, an editor; what a `Work` needs of its session (see `Hub`)."""
 
     editor: Editor
 
