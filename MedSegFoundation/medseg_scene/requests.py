@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from medseg import Prompt, PromptError, Step
-from medseg.actions import Action, Add, Remove, Replace, Reset, Undo
+from medseg import InputError, Prompt, PromptError, Step
+from medseg.actions import Accept, Action, Add, Remove, Replace, Reset, Undo
+from medseg.companion.linked import LinkedSession
 from medseg.companion.pending import Pending
+from medseg.packing import unpacking_patch
+from medseg.pieces import Pieces
+from medseg.protocol.messages import JobEvent
+from medseg.story import Story
 
 from .route import same_prompts
 
@@ -154,3 +159,27 @@ class Propagate(Request):
         first = seeds[0] if self._direction == "forward" else self._first
         last = seeds[-1] if self._direction == "backward" else self._last
         return first, last
+
+    def start(self, linked: LinkedSession) -> Pending[JobEvent]:
+        """Begin it; raises `PromptError` when there is nothing to start from."""
+
+        def told(event: JobEvent) -> None:
+            if self.on_progress is not None and not self.pending.finished:
+                confidence = event.confidence or 0.0
+                self.on_progress(Slice(event.index or 0, event.fraction, confidence))
+
+        seeds = self.seeds()
+        first, last = self.span(seeds)
+        return linked.propagate(
+            seeds, axis=self.axis, first=first, last=last, memory=self.memory, on_event=told
+        )
+
+
+def accepting(end: JobEvent, shape: tuple[int, int, int]) -> Pieces[Accept]:
+    """What takes the result of a job into a mask ``(K, J, I)``, ready to be sent; in pieces."""
+    if end.patch is None:
+        raise InputError("This job has no result that could be accepted.")
+    patch = yield from unpacking_patch(end.patch, shape)
+    action = Accept(patch, story=Story.from_dict(end.story))
+    yield from action.packing()
+    return action

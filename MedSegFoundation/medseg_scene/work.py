@@ -10,40 +10,38 @@ written over a newer edit, nor anywhere else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from medseg import Image, InputError, MaskPatch, MedsegError, Step
+from medseg import Image, MaskPatch, MedsegError, Step
 from medseg.actions import Accept
 from medseg.companion.pending import Pending
 from medseg.errors import CancelledError, StaleError
 from medseg.history import State
-from medseg.packing import Bits, unpacking_patch
+from medseg.packing import Bits
 from medseg.pieces import Pieces, at_once
 from medseg.protocol.messages import JobEvent
-from medseg.story import Story
 
 from .boxes import patch_box
 from .gap import Gap, Steps
 from .hub import Hub
+from .in_turns import InTurns
 from .preview import Preview
-from .requests import Exchange, Listed, Propagate, Request, Slice, TakeBack
+from .requests import Exchange, Listed, Propagate, Request, TakeBack, accepting
 from .scene_session import check_start_mask
 from .sequences import Frame
 from .target import Maker, Seen, Target
 
-T = TypeVar("T")
 MOVED = "The segment was changed while this was computed; the result was left out."
 SUPERSEDED = "A newer position took its place."
 PREVIEW_GONE = "The segment was changed; the preview was left out."
 
 
-class Work:
+class Work(InTurns):
     """Requests about one segment; ``frame``: what of the volume it is about."""
 
     def __init__(self, hub: Hub, target: Target, frame: Frame, model: str, device: str) -> None:
-        self.hub = hub
+        super().__init__(hub)
         self.target = target
         self.frame = frame
         #: A tag whose prompts are about voxels that are gone: they do not act again.
@@ -58,8 +56,6 @@ class Work:
         self._told = False
         self._moved = False
         self._gap = Gap(target, self.linked)
-        #: What is done in turns now; see `_in_turns`.
-        self._passing: Pieces[Any] | None = None
         self._packing: tuple[Bits | None, Pieces[None]] | None = None
 
     @property
@@ -286,34 +282,6 @@ class Work:
         else:
             self._next(request)
 
-    def _in_turns(
-        self, request: Request | None, pieces: Pieces[T], done: Callable[[T], None]
-    ) -> None:
-        """Do a piece now, and one in each turn, as long as somebody waits for the request.
-
-        Then ``done`` with what comes of it. Between turns anything may happen to the scene.
-        """
-        self._passing = pieces
-        self._go_on(request, pieces, done)
-
-    def _go_on(self, request: Request | None, pieces: Pieces[T], done: Callable[[T], None]) -> None:
-        if pieces is not self._passing or self._given_up(request):
-            return
-        try:
-            self.hub.check(self)
-            next(pieces)
-        except StopIteration as end:
-            self._passing = None
-            done(end.value)
-        except MedsegError as error:
-            self._failed(request, error)
-        else:
-            self._soon(partial(self._go_on, request, pieces, done))
-
-    def _soon(self, do: Callable[[], None]) -> None:
-        """In a turn of its own."""
-        self.hub.companion.watcher.call_later(0, do)
-
     def _run(self, request: Request | None, steps: Steps) -> None:
         if steps:
             first, *rest = steps
@@ -336,7 +304,7 @@ class Work:
         failed = partial(self._failed, request)
         try:
             if isinstance(request, Propagate):
-                self._job = self._propagation(request)
+                self._job = request.start(self.linked)
                 self._job.then(partial(self._job_done, request), failed)
             else:
                 action = request.action(self.linked.prompts)
@@ -358,39 +326,13 @@ class Work:
         if packing is self._packing and next(packing[1], self) is None:
             self._soon(partial(self._pack, packing))
 
-    def _propagation(self, request: Propagate) -> Pending[JobEvent]:
-        def told(event: JobEvent) -> None:
-            if request.on_progress is not None and not request.pending.finished:
-                confidence = event.confidence or 0.0
-                request.on_progress(Slice(event.index or 0, event.fraction, confidence))
-
-        seeds = request.seeds()
-        first, last = request.span(seeds)
-        return self.linked.propagate(
-            seeds,
-            axis=request.axis,
-            first=first,
-            last=last,
-            memory=request.memory,
-            on_event=told,
-        )
-
     def _job_done(self, request: Request, end: JobEvent) -> None:
         self._job = None
         if self._given_up(request):
             return
         for note in end.notes:
             self.hub.say(note)
-        self._in_turns(request, self._accepting(end), partial(self._accept, request))
-
-    def _accepting(self, end: JobEvent) -> Pieces[Accept]:
-        """The result of a job, ready to be sent."""
-        if end.patch is None:
-            raise InputError("This job has no result that could be accepted.")
-        patch = yield from unpacking_patch(end.patch, self.image.shape)
-        action = Accept(patch, story=Story.from_dict(end.story))
-        yield from action.packing()
-        return action
+        self._in_turns(request, accepting(end, self.image.shape), partial(self._accept, request))
 
     def _accept(self, request: Request, action: Accept) -> None:
         arrived, failed = partial(self._arrived, request), partial(self._failed, request)
@@ -433,6 +375,9 @@ class Work:
             self._told = True
             self.hub.say("The result is ready; it is written when its frame is shown again.")
         self.hub.changed()
+
+    def _check(self) -> None:
+        self.hub.check(self)
 
     def _given_up(self, request: Request | None) -> bool:
         """Go on with the next one when nobody waits for this one any more."""
