@@ -23,7 +23,7 @@ from .unpack import nameless, one_after_another, pieces
 #: All axes, slowest first: time (or layers), slices, rows, columns, channels.
 AXES = "tkjic"
 #: Bytes of interleaved frames that are sorted at a time.
-SORTED = 1 << 25
+SORTED = 1 << 24
 #: Rows of them that are turned at a time.
 TURNED = 512
 
@@ -130,7 +130,7 @@ class Layout:
             count = len(waiting) // row
             if count * row < SORTED and done + count < outer:
                 continue
-            of_frames = _turned(waiting[: count * row], count, size)
+            of_frames = _turned(memoryview(waiting)[: count * row], count, size)
             for t, chunk in enumerate(of_frames):
                 yield (t * outer + done) * size, chunk.tobytes()
             waiting, done = waiting[count * row :], done + count
@@ -147,7 +147,7 @@ class Layout:
         return tuple(self._size(a) if a in axes else 1 for a in AXES)
 
 
-def _turned(content: bytearray, rows: int, size: int) -> Array:
+def _turned(content: memoryview, rows: int, size: int) -> Array:
     """``(T, rows)`` of interleaved pieces of ``size`` bytes; few rows at a time, for the cache."""
     kind = f"u{size}" if size in (1, 2, 4, 8) else f"V{size}"
     block = np.frombuffer(content, kind).reshape(rows, -1)
