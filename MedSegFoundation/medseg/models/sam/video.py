@@ -67,7 +67,8 @@ class Steps:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._module = module = network.module
-        own = network.family.kind == "edgetam"
+        # Ours needs the rotary encoding of SAM 2, and complex numbers, of which MPS knows few.
+        own = network.family.kind == "edgetam" or network.device.type == "mps"
         self._attend = module.memory_attention if own else MemoryAttention(module.memory_attention)
         self._places: Any = None
 
