@@ -12,8 +12,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Pieces = Generator[None, None, T]
-#: Voxels of a piece: a few milliseconds.
-PIECE = 1 << 22
+#: Voxels of a piece: a few milliseconds, and less than numpy asks large pages for (see `blank`).
+PIECE = 1 << 21
 
 
 def at_once(pieces: Pieces[T]) -> T:

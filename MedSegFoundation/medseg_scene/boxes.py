@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from medseg.image import Mask
 from medseg.patch import MaskPatch
+from medseg.pieces import PIECE
 
 #: ``(k, j, i)`` slices with start and stop; None stands for "nowhere".
 Box = tuple[slice, slice, slice]
@@ -85,7 +86,7 @@ def patched(mask: Mask, box: Box, patches: Sequence[MaskPatch]) -> Mask:
     return part
 
 
-def slabs(box: Box, voxels: int = 1 << 22) -> Iterator[Box]:
+def slabs(box: Box, voxels: int = PIECE) -> Iterator[Box]:
     """The box in pieces of whole slices, of about so many voxels each."""
     _, rows, columns = size(box)
     step = max(1, voxels // (rows * columns))
