@@ -35,6 +35,7 @@ from clicks_kit import (
     over_neighbours,
     small,
     stamp_box,
+    tidy,
     tube,
 )
 from medseg.companion.link import Server
@@ -98,17 +99,22 @@ def everywhere(bench: Bench) -> list[str]:
 
 
 def shared_layer(bench: Bench) -> list[str]:
-    lines = []
-    for count, what in ((1, "1 imported segment"), (6, "6 in one imported layer")):
-        node, ids = imported(bench, small(count))
-        with bench.session(node, ids[0]) as live:
-            first = bench.click(live, bench.places(1)[0])
-            costs = [bench.click(live, place) for place in bench.places(MANY)]
-        lines += [
-            row(f"{what}, first click", [first]),
-            row(f"{what}, start mask in the tag", costs),
-        ]
-    return lines
+    return [
+        line
+        for count, what in ((1, "1 imported segment"), (6, "6 in one imported layer"))
+        for line in in_layer(bench, count, what)
+    ]
+
+
+def in_layer(bench: Bench, count: int, what: str) -> list[str]:
+    node, ids = imported(bench, small(count))
+    with bench.session(node, ids[0]) as live:
+        first = bench.click(live, bench.places(1)[0])
+        costs = [bench.click(live, place) for place in bench.places(MANY)]
+    return [
+        row(f"{what}, first click", [first]),
+        row(f"{what}, start mask in the tag", costs),
+    ]
 
 
 def imported_organs(bench: Bench) -> list[str]:
@@ -368,6 +374,7 @@ def main() -> int:
 
     def measure(case: Callable[..., list[str]]) -> None:
         if not options.only or any(word in case.__name__ for word in options.only):
+            tidy()
             bench.slow.clear()
             tell(*case(bench))
             slow.extend(slow_lines(case.__name__.replace("_", " "), bench.slow))
