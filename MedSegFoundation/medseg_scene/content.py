@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from medseg.image import Mask
+from medseg.patch import MaskPatch
+from medseg.pieces import Pieces
 from medseg.record import joined_mark, rows_mark
 
 from .boxes import Box, box_of
 
+#: Slices that are looked at in one piece.
+TOGETHER = 32
 #: First and last-plus-one.
 Span = tuple[int, int]
 
@@ -42,6 +46,28 @@ class Content:
         for k in range(*slices):
             known = self._stale.get(k, (rows, columns))
             self._stale[k] = _both(known[0], rows), _both(known[1], columns)
+
+    def foreseen(self, patch: MaskPatch) -> Pieces[dict[int, _Slice | None]]:
+        """What the slices of a patch will hold once it is in the mask; for `became`."""
+        self._fresh()
+        (_, *area), found = patch.box, {}
+        rows, columns = ((side.start, side.stop) for side in area)
+        for n, voxels in enumerate(patch.voxels):
+            if n % TOGETHER == TOGETHER - 1:
+                yield
+            k = patch.start[0] + n
+            plane, before = self._mask[k].copy(), self._slices[k]
+            self._mask[k][tuple(area)] = plane[tuple(area)]  # takes memory where there was none
+            plane[tuple(area)] = voxels
+            ends = (before.rows, before.columns) if before else (rows, columns)
+            found[k] = _looked_at(plane, _both(ends[0], rows), _both(ends[1], columns))
+        return found
+
+    def became(self, slices: dict[int, _Slice | None]) -> None:
+        """The mask holds now what was `foreseen`."""
+        for k, one in slices.items():
+            self._slices[k] = one
+            self._stale.pop(k, None)
 
     def look(self) -> None:
         """Look at what changed now, for those who shall not wait for it later."""

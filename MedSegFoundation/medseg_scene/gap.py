@@ -45,13 +45,15 @@ class Gap:
         """The session stands where the scene stands."""
         self._lost, self.box = False, None
 
-    def difference(self) -> MaskPatch:
-        """What the session's mask has that the scene has not."""
-        if self.box is None:
-            return _nothing()
-        mask = self._linked.mirror.history.mask[self.box]
-        between = MaskPatch.between(self._target.mask[self.box], mask)
-        return moved(between, corner(self.box))
+    def difference(self) -> Pieces[MaskPatch]:
+        """What the session's mask has that the scene has not; in pieces."""
+        mask, found = self._linked.mirror.history.mask, None
+        for number, part in enumerate(slabs(self.box) if self.box else ()):
+            if number:
+                yield
+            between = MaskPatch.between(self._target.mask[part], mask[part])
+            found = union(found, patch_box(moved(between, corner(part))))
+        return _nothing() if found is None else MaskPatch(corner(found), mask[found].copy())
 
     def steps(self, state: State, preview: Preview | None) -> Pieces[Steps]:
         """What to ask of the session so that it stands at ``state``, with the scene's mask.

@@ -18,7 +18,7 @@ from medseg.blank import blank
 from medseg.history import State
 from medseg.image import Mask
 from medseg.packing import Bits
-from medseg.pieces import Pieces, at_once
+from medseg.pieces import PIECE, Pieces, at_once
 from medseg.record import Record, grid_mark
 
 from .boxes import Box, corner, moved, patch_box, patched, slabs, union
@@ -83,6 +83,8 @@ class Target:
         self._listed: tuple[str, Record | None] = ("", None)
         self._content = Content(self.mask)
         self._bits: Bits | None = None
+        #: A large patch, the version it is for, and what its slices will hold.
+        self._foreseen: tuple[MaskPatch, int, dict[int, Any]] | None = None
         self._stamp: tuple[Any, ...] | None = None
         #: Where voxels of a look that has not ended yet were others.
         self._changed: Box | None = None
@@ -162,6 +164,13 @@ class Target:
     def _describes(self, record: Record) -> bool:
         return record.grid == self._grid and record.mask == self.mark()
 
+    def foreseeing(self, patch: MaskPatch) -> Pieces[None]:
+        """Before the `write` of a large patch, in pieces: what need not wait until it is in."""
+        version, self._foreseen = self.version, None
+        if patch.voxels.size > PIECE:
+            slices = yield from self._content.foreseen(patch)
+            self._foreseen = patch, version, slices
+
     def write(
         self,
         editor: Editor,
@@ -232,7 +241,10 @@ class Target:
             whole = matches_after_transfer(self.segmentation, self.image, self.mask, box, actual)
             self.mask[box] = before
             change = moved(MaskPatch.between(self.mask[box], actual), corner(box))
+        version, foreseen, self._foreseen = self.version, self._foreseen, None
         self._take(change)
+        if foreseen is not None and foreseen[0] is change and foreseen[1] == version:
+            self._content.became(foreseen[2])
         return change, whole
 
     def _remember(self, state: State, maker: Maker, whole: bool) -> None:

@@ -245,12 +245,22 @@ class Work(InTurns):
             known, packing = self._packing or (None, start.packing())
             self._packing = None
             yield from packing if known is start else start.packing()
-        yield from self._looking()
-        if not self.hub.shown(self):
-            return None
-        if self._moved:
-            raise StaleError(MOVED)
-        return self._take(request, step)
+        change: MaskPatch | None = None
+        seen: tuple[Any, ...] = ()
+        while True:
+            yield from self._looking()
+            if not self.hub.shown(self):
+                return None
+            if self._moved:
+                raise StaleError(MOVED)
+            now = self.target.version, self.preview
+            if change is not None and now == seen:
+                return self._take(request, step, change)
+            seen = now
+            if self.preview is not None:
+                self._gap.widen(patch_box(self.preview.patch))
+            change = yield from self._gap.difference()
+            yield from self.target.foreseeing(change)
 
     def _settled(self, request: Request, done: Step | None) -> None:
         step = self._step
@@ -345,11 +355,8 @@ class Work(InTurns):
             self._step = step
             self._soon(self.settle)
 
-    def _take(self, request: Request, step: Step) -> Step:
+    def _take(self, request: Request, step: Step, change: MaskPatch) -> Step:
         state = self.linked.mirror.history.state
-        if self.preview is not None:
-            self._gap.widen(patch_box(self.preview.patch))
-        change = self._gap.difference()
         if not self.hub.preview and self.preview is None:
             return self._write(change, state, request.drag, step.seconds)
         back = isinstance(request, TakeBack)

@@ -16,7 +16,7 @@ from medseg_scene.boxes import box_of, patched, slabs, union
 from medseg_scene.content import Content
 from medseg_scene.route import route
 from medseg_scene.tags import read_tag
-from medseg_scene.target import Target
+from medseg_scene.target import Maker, Target
 from scene_kit import Balls, add_segment, box_mask
 
 SHAPE = (12, 16, 20)
@@ -164,3 +164,36 @@ def test_the_tag_is_what_the_record_says(volume, segmentation):
     text = read_tag(segmentation.GetSegmentation().GetSegment(segment_id))
     assert Record.loads(text).start.mask().sum() == 8
     assert text == Record.loads(text).dumps()
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "a rule", "an edit"])
+def test_what_is_foreseen_of_a_large_write_holds_only_if_it_comes_true(
+    volume, segmentation, meanwhile, monkeypatch
+):
+    monkeypatch.setattr("medseg_scene.target.PIECE", 100)
+    monkeypatch.setattr("medseg_scene.content.TOGETHER", 3)
+    target = Target(segmentation, None, Image(np.zeros(SHAPE, np.int16)))
+    editor, maker = LogicEditor.create(volume, segmentation), Maker("balls", {"name": "balls", "version": "1"}, True)
+
+    def write(patch, allowed=None):
+        return target.write(editor, patch, State(), maker, allowed)
+
+    write(MaskPatch((1, 1, 1), np.ones((2, 3, 17), bool)))
+    voxels = np.random.default_rng(1).random((9, 8, 7)) < 0.5
+    patch = MaskPatch((2, 3, 4), voxels)
+    pieces = target.foreseeing(patch)
+    assert len(list(pieces)) == 3
+    if meanwhile == "an edit":
+        other = Target(segmentation, target.segment_id, target.image)
+        other.look()
+        other.write(editor, MaskPatch((2, 3, 0), np.ones((1, 1, 2), bool)), State(), maker)
+        target.look()
+    wanted = patched(target.mask, box_of((0, 0, 0), SHAPE), [patch])
+    allowed = np.arange(7) < 4 if meanwhile == "a rule" else None
+    if meanwhile == "a rule":
+        wanted[:, :, 8:11] = target.mask[:, :, 8:11]
+    written = write(patch, None if allowed is None else np.broadcast_to(allowed, voxels.shape))
+    assert written.whole == (meanwhile != "a rule")
+    assert (target.mask == wanted).all()
+    assert target.mark() == mask_mark(wanted)
+    assert target.voxels == np.count_nonzero(wanted)
