@@ -173,7 +173,8 @@ def test_what_is_foreseen_of_a_large_write_holds_only_if_it_comes_true(
     monkeypatch.setattr("medseg_scene.target.PIECE", 100)
     monkeypatch.setattr("medseg_scene.content.TOGETHER", 3)
     target = Target(segmentation, None, Image(np.zeros(SHAPE, np.int16)))
-    editor, maker = LogicEditor.create(volume, segmentation), Maker("balls", {"name": "balls", "version": "1"}, True)
+    editor = LogicEditor.create(volume, segmentation)
+    maker = Maker("balls", {"name": "balls", "version": "1"}, True)
 
     def write(patch, allowed=None):
         return target.write(editor, patch, State(), maker, allowed)
