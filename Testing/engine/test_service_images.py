@@ -175,22 +175,6 @@ def test_a_damaged_file_in_the_cache_is_as_good_as_none(small, damage):
     assert known(small, an_image(0)) == [True]
 
 
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A real file system of 64 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("no mount command here")
-    if done.returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def off_lines(caplog):
     return [r for r in caplog.records if r.message == "image cache is switched off"]
 
