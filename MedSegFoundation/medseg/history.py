@@ -17,7 +17,7 @@ from .blank import blank
 from .errors import InputError, PromptError
 from .image import Mask
 from .packing import MOST_VOXELS, Bits, packing_patch, unpack_mask, unpack_patch
-from .patch import Box, MaskPatch, around, bounding_box, moved
+from .patch import Box, MaskPatch, bounding_box, moved, union
 from .pieces import Pieces, at_once
 from .prompts import Prompt, from_dict, to_dict
 from .story import Story
@@ -92,7 +92,7 @@ class History:
             self.voxels += part.gain(self.mask)
             part.apply(self.mask)
         if not patch.empty:
-            self._reach = around(self._reach, patch.box)
+            self._reach = union(self._reach, patch.box)
         return back
 
     def note(self, state: State, back: MaskPatch) -> None:

@@ -35,10 +35,10 @@ def moved(box: Box, origin: Box) -> Box:
     return k, j, i
 
 
-def around(first: Box | None, second: Box) -> Box:
-    """The smallest box around both."""
-    if first is None:
-        return second
+def union(first: Box | None, second: Box | None) -> Box | None:
+    """The smallest box around both; None stands for nowhere."""
+    if first is None or second is None:
+        return first or second
     pairs = zip(first, second, strict=True)
     k, j, i = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in pairs)
     return k, j, i

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from medseg.image import Mask
+from medseg.patch import Box as Box
 from medseg.patch import MaskPatch
+from medseg.patch import union as union
 from medseg.pieces import PIECE
-
-#: ``(k, j, i)`` slices with start and stop; None stands for "nowhere".
-Box = tuple[slice, slice, slice]
 
 
 def box_of(start: Sequence[int], stop: Sequence[int]) -> Box:
@@ -23,16 +22,6 @@ def clipped(start: Sequence[int], stop: Sequence[int], shape: Sequence[int]) -> 
     low = [max(0, int(a)) for a in start]
     high = [min(n, int(b)) for b, n in zip(stop, shape, strict=True)]
     return None if any(b <= a for a, b in zip(low, high, strict=True)) else box_of(low, high)
-
-
-def union(first: Box | None, second: Box | None) -> Box | None:
-    """The smallest box around both."""
-    if first is None or second is None:
-        return first or second
-    pairs = list(zip(first, second, strict=True))
-    return box_of(
-        [min(a.start, b.start) for a, b in pairs], [max(a.stop, b.stop) for a, b in pairs]
-    )
 
 
 def common(first: Box, second: Box) -> Box | None:

@@ -56,11 +56,10 @@ class Content:
             if n % TOGETHER == TOGETHER - 1:
                 yield
             k = patch.start[0] + n
-            plane, before = self._mask[k].copy(), self._slices[k]
+            plane = self._mask[k].copy()
             self._mask[k][tuple(area)] = plane[tuple(area)]  # takes memory where there was none
             plane[tuple(area)] = voxels
-            ends = (before.rows, before.columns) if before else (rows, columns)
-            found[k] = _looked_at(plane, _both(ends[0], rows), _both(ends[1], columns))
+            found[k] = _looked_at(plane, self._slices[k], rows, columns)
         return found
 
     def became(self, slices: dict[int, _Slice | None]) -> None:
@@ -95,16 +94,15 @@ class Content:
 
     def _fresh(self) -> Sequence[_Slice | None]:
         for k, (rows, columns) in self._stale.items():
-            before = self._slices[k]
-            if before is not None:
-                rows, columns = _both(before.rows, rows), _both(before.columns, columns)
-            self._slices[k] = _looked_at(self._mask[k], rows, columns)
+            self._slices[k] = _looked_at(self._mask[k], self._slices[k], rows, columns)
         self._stale.clear()
         return self._slices
 
 
-def _looked_at(plane: Mask, rows: Span, columns: Span) -> _Slice | None:
-    """``rows``, ``columns``: there are no voxels outside of them."""
+def _looked_at(plane: Mask, before: _Slice | None, rows: Span, columns: Span) -> _Slice | None:
+    """What a slice holds that was ``before`` and has changed within ``rows`` and ``columns``."""
+    if before is not None:
+        rows, columns = _both(before.rows, rows), _both(before.columns, columns)
     part = plane[slice(*rows), slice(*columns)]
     hit = np.flatnonzero(part.any(axis=1))
     if not hit.size:

@@ -11,14 +11,13 @@ import numpy as np
 
 from ..errors import InputError
 from ..image import Array, Mask
-from ..patch import bounding_box
+from ..patch import Box, bounding_box
 from ..resample import SHEAR_NOTE, orthogonalise
 from . import nrrd
 from .files import damaged
 from .raw import sheared
 
 Shape = tuple[int, int, int]
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)

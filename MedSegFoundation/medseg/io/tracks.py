@@ -13,6 +13,7 @@ import numpy as np
 from ..courses import Course, ThroughFilm, ThroughVolumes, places
 from ..errors import InputError
 from ..image import Array
+from ..patch import Box
 from . import nifti, nrrd, seg_nrrd
 from .files import io_error, mode_for, suffix, write_atomic
 from .films import VIDEOS, opencv
@@ -57,7 +58,7 @@ def write_segments(path: Path, course: Course, labels: Labels, segments: Sequenc
     write_atomic(path, seg_nrrd.encode_labels(segments, boxes, slices, (count, *shape), affine))
 
 
-def _boxes(labels: Labels, count: int, objects: int) -> list[seg_nrrd.Box | None]:
+def _boxes(labels: Labels, count: int, objects: int) -> list[Box | None]:
     """Around all voxels of each object, None for one that is nowhere."""
     low, high = np.full((objects, 3), np.iinfo(int).max), np.zeros((objects, 3), int)
     for place in range(count):
