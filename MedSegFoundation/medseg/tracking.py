@@ -110,8 +110,12 @@ def check(
         raise PromptError(f"Places {first} to {last} do not exist; there are 0 to {total - 1}.")
     if not seeds or not any(mask.any() for mask in seeds.values()):
         raise PromptError("There is no mask to start from; give a prompt first.")
-    if not all(first <= place <= last for place in seeds):
-        raise PromptError(f"A start mask lies outside {first} to {last}; widen the range.")
+    for place in seeds:
+        if not first <= place <= last:
+            raise PromptError(
+                f"A prompt or mask is in slice or frame {place}, outside {first} to {last}; "
+                "widen the range."
+            )
     for slices in course.rows:
         if slices.channels > 1 and not tracker.colour:
             raise InputError(f"Model '{tracker.name}' follows objects in grey pictures only.")
