@@ -268,7 +268,10 @@ def test_other_segments_keep_their_voxels(volume, tmp_path):
         (["--point", "14,24,99"], "lies in slice or frame 99"),
         (["--box", "5,5,0,30,30,4"], "draw it in one of them"),
         ([], "Give at least one prompt|no mask to start from"),
-        (["--point", "14,24,0", "--first", "3"], "is in slice or frame 0, outside 3 to 23; widen the range"),
+        (
+            ["--point", "14,24,0", "--first", "3"],
+            "is in slice or frame 0, outside 3 to 23; widen the range",
+        ),
         (["--point", "14,24,0", "--last", "99"], "do not exist"),
         (["--mask", "nonsense"], "N=FILE"),
         (["--mask", "99=x.png"], "there are slices or frames 0 to 23"),
